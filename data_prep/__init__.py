@@ -1,0 +1,1 @@
+"""Data preparation: collect -> predict -> score -> sample -> mix."""

@@ -1,0 +1,152 @@
+"""The base model: a hub id, a local folder, or one that an installed Python package carries as a GGUF file.
+
+A packaged model is converted once into safetensors in the cache folder ($ONEDAY_CACHE, default
+~/.cache/oneday), and the path that the recipe names becomes a link to it.
+
+    python -m oneday.models recipes/quickstart      unpack the recipe's base model, nothing else
+"""
+
+import os
+import shutil
+import sys
+import tempfile
+from importlib import metadata
+from pathlib import Path
+from typing import Annotated
+
+from oneday.files import sha256_file, write_json
+
+RECORD = "oneday_model.json"
+
+
+def cache_dir() -> Path:
+    """Where converted models are kept: $ONEDAY_CACHE, else $XDG_CACHE_HOME/oneday, else ~/.cache/oneday."""
+    if chosen := os.environ.get("ONEDAY_CACHE"):
+        return Path(chosen).expanduser()
+    return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "oneday"
+
+
+def ensure_base_model(base_model: str, source: str | None) -> None:
+    """Make a packaged base model available at the path `base_model`; a hub id or a real folder is left alone.
+
+    `source` is `package:file.gguf`. Raises FileNotFoundError if the package is not installed or holds no such
+    file, ValueError if `base_model` is a folder of the user's that the link would replace.
+    """
+    if source is None:
+        return
+    package, _, file_name = source.partition(":")
+    if not package or not file_name:
+        raise ValueError(f"oneday_base_model_from: {source!r} is not of the form package:file.gguf")
+    link = Path(base_model)
+    if link.exists() and not (link.is_symlink() and (link / RECORD).is_file()):
+        raise ValueError(f"{link} is a folder of your own; remove oneday_base_model_from from train.yaml to use it")
+    gguf = packaged_file(package, file_name)
+    converted = converted_folder(gguf)
+    if not (converted / RECORD).is_file():
+        _convert(gguf, package, converted)
+    if link.exists() and link.resolve() == converted.resolve():
+        return
+    link.parent.mkdir(parents=True, exist_ok=True)
+    temporary = link.with_name(f".{link.name}.link")
+    temporary.unlink(missing_ok=True)
+    temporary.symlink_to(converted.resolve(), target_is_directory=True)
+    temporary.replace(link)
+
+
+def converted_folder(gguf: Path) -> Path:
+    """Where a GGUF file's safetensors are cached: one folder for each content and each version of the converter."""
+    made_from = f"{sha256_file(gguf)[:12]}-transformers-{metadata.version('transformers')}"
+    return cache_dir() / "models" / f"{gguf.stem}-{made_from}"
+
+
+def packaged_file(package: str, suffix: str) -> Path:
+    """The file of an installed package whose path ends in `suffix`. Nothing of the package is imported."""
+    version = package_version(package)
+    found = [file for file in metadata.files(package) or [] if str(file).endswith(suffix)]
+    if not found:
+        raise FileNotFoundError(f"the Python package '{package}' {version} holds no file {suffix}")
+    return Path(str(found[0].locate()))
+
+
+def package_version(package: str) -> str:
+    """The version of an installed package. FileNotFoundError says how to install it."""
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError as error:
+        command = f"pip install --constraint constraints.txt --no-deps {package}"
+        raise FileNotFoundError(f"the Python package '{package}' is not installed; run: {command}") from error
+
+
+def model_files(base_model: str) -> dict[str, str]:
+    """The hash of each file of a local model; for a hub id, the id itself."""
+    folder = Path(base_model)
+    if not folder.is_dir():
+        return {"base_model": base_model}
+    names = sorted(
+        path.name for path in folder.iterdir() if path.suffix in {".json", ".safetensors", ".jinja", ".model", ".txt"}
+    )
+    return {f"base_model/{name}": sha256_file(folder / name) for name in names if name != RECORD}
+
+
+def _convert(gguf: Path, package: str, target: Path) -> None:
+    """Write the GGUF file's weights (as float32) and tokenizer into `target`; whole or not at all."""
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+    from transformers.utils import logging
+
+    logging.disable_progress_bar()
+    print(f"Unpacking {gguf.name} (package {package}) into {target} ...", file=sys.stderr)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    for left_over in target.parent.glob(f".{target.name}.*"):
+        shutil.rmtree(left_over)
+    partial = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(gguf.parent, gguf_file=gguf.name)
+        model = AutoModelForCausalLM.from_pretrained(gguf.parent, gguf_file=gguf.name, dtype=torch.float32)
+        _repair_special_tokens(tokenizer, model.config.eos_token_id)
+        model.config._name_or_path = gguf.stem
+        model.config.pad_token_id = model.generation_config.pad_token_id = tokenizer.pad_token_id
+        model.save_pretrained(partial)
+        tokenizer.save_pretrained(partial)
+        record = {"package": package, "version": metadata.version(package), "file": gguf.name}
+        write_json(partial / RECORD, record | {"transformers": metadata.version("transformers")})
+        if target.exists():
+            shutil.rmtree(target)
+        partial.rename(target)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def _repair_special_tokens(tokenizer, end_of_sequence: int) -> None:  # type: ignore[no-untyped-def]
+    """Make the tokenizer agree with the model's config.
+
+    transformers 5.16 reads SmolLM2's GGUF with the end-of-sequence token set to `<|im_start|>` and no padding
+    token. The config is right. Padding must differ from end-of-sequence, or training would mask the latter.
+    """
+    tokenizer.eos_token = tokenizer.convert_ids_to_tokens(end_of_sequence)
+    if tokenizer.pad_token_id in (None, end_of_sequence):
+        tokenizer.pad_token = tokenizer.unk_token
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Unpack a recipe's base model."""
+    import typer
+
+    from oneday.console import quiet_libraries, run_command, typer_main
+
+    def command(recipe: Annotated[Path, typer.Argument(help="Recipe folder.")]) -> int:
+        def work() -> None:
+            from oneday.recipe import load_recipe
+
+            quiet_libraries()
+            loaded = load_recipe(recipe)
+            ensure_base_model(loaded.base_model, loaded.base_model_from)
+            print(f"{loaded.base_model} is ready")
+
+        return run_command(work)
+
+    return typer_main(command, "Make a recipe's base model available at the path that its train.yaml names.", argv)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""Rules that clean a model's raw generations, by name."""
