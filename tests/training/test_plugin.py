@@ -1,0 +1,74 @@
+"""The plugin inside Axolotl's process."""
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+
+@pytest.fixture
+def plugin() -> Any:
+    from training.plugin import OneDayPlugin
+
+    return OneDayPlugin()
+
+
+def gradient_after_evaluation(plugin: Any, protect: bool) -> Any:
+    """The gradient at the input of a 4-bit layer that has served an evaluation before."""
+    import torch
+    from bitsandbytes.nn import Linear4bit
+
+    torch.manual_seed(0)
+    layer = Linear4bit(64, 64, bias=False, compute_dtype=torch.float32, quant_type="nf4").to("cpu")
+    model = torch.nn.Sequential(layer)
+    if protect:
+        plugin.post_model_load(SimpleNamespace(), model)
+    layer.weight.requires_grad_(False)
+    model.eval()
+    with torch.no_grad():
+        model(torch.ones(2, 64))
+    model.train()
+    inputs = torch.ones(2, 64, requires_grad=True)
+    model(inputs).sum().backward()
+    return inputs.grad
+
+
+def test_a_4_bit_layer_still_has_a_gradient_after_an_evaluation(plugin: Any) -> None:
+    import torch
+
+    gradient = gradient_after_evaluation(plugin, protect=True)
+    assert gradient is not None
+    assert torch.count_nonzero(gradient) > 0
+
+
+def test_the_token_cache_is_keyed_by_the_content_of_the_data(plugin: Any, tmp_path: Any) -> None:
+    data = tmp_path / "train.jsonl"
+    paths = []
+    for content in ("one", "two"):
+        data.write_text(content)
+        cfg = {"base_model": "some/model", "datasets": [{"path": str(data)}], "dataset_prepared_path": "prepared"}
+        plugin.register(cfg)
+        paths.append(cfg["dataset_prepared_path"])
+    assert paths[0] != paths[1]
+
+
+def test_a_second_training_in_the_same_folder_is_refused(plugin: Any, tmp_path: Any) -> None:
+    from training.plugin import OneDayPlugin
+
+    cfg = SimpleNamespace(output_dir=str(tmp_path))
+    plugin.load_datasets(cfg)
+    with pytest.raises(RuntimeError, match="another training is at work"):
+        OneDayPlugin().load_datasets(cfg)
+
+
+def test_checkpoints_of_other_settings_are_refused_not_resumed(plugin: Any, tmp_path: Any) -> None:
+    from training.checkpoints import write_start
+    from training.plugin import OneDayPlugin
+
+    (tmp_path / "checkpoint-5").mkdir()
+    write_start(tmp_path, {"settings": "other"}, finished=False)
+    plugin.register({"base_model": "some/model", "learning_rate": 1})
+    with pytest.raises(RuntimeError, match="other settings or data"):
+        plugin.load_datasets(SimpleNamespace(output_dir=str(tmp_path)))
+    assert (tmp_path / "checkpoint-5").is_dir()
+    assert OneDayPlugin().get_training_args(None) == {"eval_on_start": False}

@@ -1,0 +1,371 @@
+"""Every rule of `python -m training.validate` is tripped once; the recipe that is spoilt is recipes/quickstart."""
+
+import os
+import re
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from oneday.config import ConfigError, Fault, load_document
+from training.axolotl_schema import axolotl_faults
+from training.validate import check_recipe, check_train, main
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(autouse=True)
+def attempts(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Any]]:
+    """No test of this file opens a connection, not even one whose failure is swallowed."""
+    tried: list[Any] = []
+
+    def connect(self: socket.socket, address: Any) -> None:
+        tried.append(address)
+        raise OSError("no network in this test")
+
+    monkeypatch.setattr(socket.socket, "connect", connect)
+    yield tried
+    assert not tried
+
+
+def faults_of(recipe: Any) -> list[Fault]:
+    with pytest.raises(ConfigError) as caught:
+        check_recipe(recipe.path)
+    return caught.value.faults
+
+
+def told(recipe: Any) -> dict[str, str]:
+    """The message of each key; no key is reported twice."""
+    faults = faults_of(recipe)
+    assert len({(fault.file, fault.key) for fault in faults}) == len(faults), faults
+    return {fault.key: fault.message for fault in faults}
+
+
+def append(recipe: Any, text: str) -> None:
+    with (recipe.path / "train.yaml").open("a", encoding="utf-8") as file:
+        file.write(text)
+
+
+def clear_schedule(recipe: Any) -> None:
+    """Take out when the recipe saves, evaluates and warms up, for a test to say it."""
+    keys = [f"{what}{end}" for what in ("save", "eval") for end in ("_strategy", "_steps", "s_per_epoch")]
+    others = ("warmup_steps", "warmup_ratio", "load_best_model_at_end", "early_stopping_patience")
+    recipe.remove("train.yaml", *keys, *others)
+
+
+@pytest.mark.parametrize("path", sorted(ROOT.glob("recipes/**/train.yaml")), ids=lambda path: path.parent.name)
+def test_every_recipe_is_valid(path: Path) -> None:
+    assert path in check_recipe(path.parent)
+
+
+def test_valid_recipe_passes_without_its_model_and_names_the_files(recipe: Any) -> None:
+    recipe.edit("train.yaml", base_model="nobody/no-such-model")
+    recipe.remove("train.yaml", "oneday_base_model_from")
+    assert [path.name for path in check_recipe(recipe.path)] == ["data.yaml", "eval.yaml", "train.yaml"]
+
+
+def test_typos_in_all_files_are_reported_together_with_the_nearest_key(recipe: Any) -> None:
+    recipe.edit("data.yaml", sed=1, mix__eval_shar=0.1)
+    recipe.edit("eval.yaml", batchsize=1, variants__0__modle="base")
+    recipe.edit(
+        "train.yaml",
+        gradient_acumulation_steps=4,
+        datasets__0__type__field_ouput="answer",
+        special_tokens={"pad_tokn": 1},
+    )
+    expected = {
+        ("data.yaml", "sed"): "'seed'",
+        ("data.yaml", "mix.eval_shar"): "'eval_share'",
+        ("eval.yaml", "batchsize"): "'batch_size'",
+        ("eval.yaml", "variants.0.modle"): "'model'",
+        ("train.yaml", "gradient_acumulation_steps"): "'gradient_accumulation_steps'",
+        ("train.yaml", "datasets.0.type.field_ouput"): "'field_output'",
+        ("train.yaml", "special_tokens.pad_tokn"): "'pad_token'",
+    }
+    faults = {(fault.file.name, fault.key): fault for fault in faults_of(recipe)}
+    assert faults.keys() >= expected.keys()
+    for place, nearest in expected.items():
+        assert nearest in faults[place].message
+        lines = (recipe.path / place[0]).read_text(encoding="utf-8").splitlines()
+        line = faults[place].line
+        assert line is not None
+        assert place[1].rpartition(".")[2] in lines[line - 1]
+
+
+@pytest.mark.parametrize(
+    "key",
+    ["random_split", "instances_for_test_metric", "debug", "debug_num_examples", "attn_supports_packing"],
+)
+def test_key_that_axolotl_drops_silently_is_a_fault(recipe: Any, key: str) -> None:
+    append(recipe, f"{key}: true\n")
+    assert "unknown key" in told(recipe)[key]
+
+
+def test_keys_that_axolotl_still_maps_are_allowed(recipe: Any) -> None:
+    recipe.remove("train.yaml", "attn_implementation")
+    append(recipe, "flash_attention: true\nmodel_type: LlamaForCausalLM\nnoisy_embedding_alpha: 5\nlocal_rank:\n")
+    append(recipe, "model_config: {sliding_window: null}\n")
+    check_recipe(recipe.path)
+
+
+def test_prefixed_fsdp_keys_are_allowed_and_their_typos_are_not(recipe: Any) -> None:
+    append(recipe, "fsdp_config: {fsdp_offload_params: false, version: 2, fsdp_offload_parms: false}\n")
+    assert set(told(recipe)) == {"fsdp_config.fsdp_offload_parms"}
+
+
+def test_open_mappings_may_hold_anything(recipe: Any) -> None:
+    append(recipe, "lr_scheduler_kwargs: {any: 1}\noverrides_of_model_config: {thing: {deep: 2}}\n")
+    check_recipe(recipe.path)
+
+
+def test_key_of_another_kind_of_data_set_is_a_fault(recipe: Any) -> None:
+    recipe.edit("train.yaml", datasets__0__field_chosen="x", test_datasets__0__length=3)
+    assert set(told(recipe)) == {"datasets.0.field_chosen", "test_datasets.0.length"}
+
+
+def test_preference_data_sets_are_read_as_axolotl_reads_them(recipe: Any) -> None:
+    entry = {"path": "nobody/pairs", "type": {"field_chosen": "a", "field_output": "b"}}
+    recipe.edit("train.yaml", rl="dpo", sample_packing=False, eval_sample_packing=False, datasets=[entry])
+    recipe.remove("train.yaml", "test_datasets")
+    assert set(told(recipe)) == {"datasets.0.type.field_output"}
+
+
+def test_wrong_types_are_reported_with_their_key_paths(recipe: Any) -> None:
+    prompt = {"field_instruction": "question", "field_output": 3}
+    recipe.edit("train.yaml", datasets__0__type=prompt, test_datasets__0__split=[1], lora_r="many", bf16="perhaps")
+    messages = told(recipe)
+    assert set(messages) == {"datasets.0.type.field_output", "lora_r", "bf16", "test_datasets.0.split"}
+    assert "valid string" in messages["datasets.0.type.field_output"]
+    assert "'auto'" in messages["bf16"] and "boolean" in messages["bf16"], "all that is allowed is said"
+
+
+def test_values_that_are_no_mapping_or_list_are_reported(recipe: Any) -> None:
+    recipe.edit("train.yaml", datasets={"path": "x"}, test_datasets=["x"], fsdp_config=3, special_tokens="x", trl=[1])
+    assert set(told(recipe)) == {"datasets", "test_datasets.0", "fsdp_config", "special_tokens", "trl"}
+
+
+def test_data_set_over_which_axolotl_stumbles_is_a_fault(recipe: Any) -> None:
+    recipe.edit("train.yaml", datasets__0__message_property_mappings=3)
+    assert set(told(recipe)) == {"datasets.0"}
+
+
+def test_numbers_written_as_strings_are_allowed_where_axolotl_reads_them(recipe: Any) -> None:
+    recipe.remove("train.yaml", "learning_rate", "weight_decay")
+    append(recipe, "learning_rate: 2e-4\nweight_decay: 1e-2\n")
+    assert isinstance(load_document(recipe.path / "train.yaml").values["learning_rate"], str)
+    check_recipe(recipe.path)
+
+
+def test_all_broken_rules_of_axolotl_are_reported_with_the_wrong_types(recipe: Any) -> None:
+    clear_schedule(recipe)
+    recipe.edit("train.yaml", saves_per_epoch=2, save_steps=5, warmup_steps=3, warmup_ratio=0.1, lora_r="many")
+    messages = told(recipe)
+    assert "save_steps and saves_per_epoch are mutually exclusive" in messages["save_steps"]
+    assert "warmup_steps and warmup_ratio are mutually exclusive" in messages["warmup_steps"]
+    assert "lora_r" in messages
+
+
+def test_rules_on_the_whole_file_are_reported_one_after_another(recipe: Any) -> None:
+    clear_schedule(recipe)
+    append(recipe, "early_stopping_patience: 3\nscaling_softmax: true\n")
+    assert set(told(recipe)) == {"early_stopping_patience", "scaling_softmax"}
+
+
+def test_key_that_axolotl_refuses_is_reported_once_in_its_words(recipe: Any) -> None:
+    append(recipe, "rope_scaling: {type: linear}\nmax_packed_sequence_len: 5\nunsloth_lora_mlp: true\n")
+    messages = told(recipe)
+    assert set(messages) == {"rope_scaling", "max_packed_sequence_len", "unsloth_lora_mlp"}
+    assert all("no longer supported" in text or "removed" in text for text in messages.values())
+
+
+def test_plugins_that_cannot_be_loaded_are_faults(recipe: Any) -> None:
+    plugins = ["training.plugin.OneDayPlugin", "nobody.Plugin", "training.plugin.Nothing", "short"]
+    recipe.edit("train.yaml", plugins=plugins)
+    messages = told(recipe)
+    assert set(messages) == {"plugins.1", "plugins.2", "plugins.3"}
+    assert "nobody.Plugin cannot be loaded" in messages["plugins.1"]
+
+
+def test_plugins_argument_is_checked(recipe: Any) -> None:
+    recipe.edit("train.yaml", oneday_base_model_from="no-colon")
+    assert "pattern" in told(recipe)["oneday_base_model_from"]
+
+
+def test_key_of_a_plugin_that_is_not_named_names_the_plugin(recipe: Any) -> None:
+    append(recipe, "liger_rope: true\n")
+    recipe.remove("train.yaml", "plugins")
+    messages = told(recipe)
+    assert "axolotl.integrations.liger" in messages["liger_rope"]
+    assert "training.plugin.OneDayPlugin" in messages["oneday_base_model_from"]
+
+
+def test_key_of_a_named_plugin_is_allowed(recipe: Any) -> None:
+    plugins = ["training.plugin.OneDayPlugin", "axolotl.integrations.liger.LigerPlugin"]
+    recipe.edit("train.yaml", plugins=plugins, liger_rope=True)
+    check_recipe(recipe.path)
+
+
+def test_check_leaves_plugins_and_hub_access_as_they_were(recipe: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    from axolotl.integrations.base import PluginManager
+    from huggingface_hub import constants
+
+    monkeypatch.delenv("HF_HUB_OFFLINE")
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+    before = dict(PluginManager.get_instance().plugins)
+    check_recipe(recipe.path)
+    assert dict(PluginManager.get_instance().plugins) == before
+    assert "HF_HUB_OFFLINE" not in os.environ
+    assert constants.HF_HUB_OFFLINE is False
+
+
+DEMANDS: list[tuple[dict[str, Any], str, str]] = [
+    ({"attn_implementation": None}, "attn_implementation", "packed rows"),
+    ({"excess_length_strategy": None}, "excess_length_strategy", "vanish silently"),
+    ({"special_tokens__pad_token": "<|im_end|>"}, "special_tokens.pad_token", "eos_token"),
+    ({"output_dir": "out"}, "output_dir", "runs/quickstart/06_train/"),
+    ({"output_dir": "runs/quickstart/06_train"}, "output_dir", "runs/quickstart/06_train/"),
+    ({"output_dir": "runs/quickstart/06_train/../../other/06_train"}, "output_dir", "runs/quickstart/06_train/"),
+    ({"output_dir": "runs/other/06_train/model"}, "output_dir", "runs/quickstart/06_train/"),
+    ({"datasets__0__path": "runs/other/05_mix/train.jsonl"}, "datasets.0.path", "runs/quickstart/05_mix/train.jsonl"),
+    ({"datasets__0__path": "runs/quickstart/05_mix/eval.jsonl"}, "datasets.0.path", "05_mix/train.jsonl"),
+    ({"test_datasets__0__path": "./runs/other/x.jsonl"}, "test_datasets.0.path", "runs/quickstart/05_mix/eval.jsonl"),
+    ({"trust_remote_code": True}, "trust_remote_code", "nobody"),
+    ({"datasets__0__trust_remote_code": True}, "datasets.0.trust_remote_code", "nobody"),
+    ({"auto_resume_from_checkpoints": False}, "auto_resume_from_checkpoints", "cut off"),
+    ({"seed": None}, "seed", "repeated"),
+]
+
+
+@pytest.mark.parametrize(
+    ("changes", "key", "reason"), DEMANDS, ids=[f"{n}-{key}" for n, (_, key, _) in enumerate(DEMANDS)]
+)
+def test_demand_of_this_project_is_reported_with_its_reason(
+    recipe: Any, changes: dict[str, Any], key: str, reason: str
+) -> None:
+    recipe.edit("train.yaml", **changes)
+    messages = told(recipe)
+    assert set(messages) == {key}
+    assert reason in messages[key]
+
+
+def test_named_checkpoint_stands_in_for_automatic_resumption(recipe: Any) -> None:
+    recipe.edit("train.yaml", auto_resume_from_checkpoints=None, resume_from_checkpoint="runs/quickstart/06_train/x")
+    check_recipe(recipe.path)
+
+
+def test_data_set_of_the_hub_is_allowed(recipe: Any) -> None:
+    recipe.edit("train.yaml", datasets__0__path="nobody/data")
+    check_recipe(recipe.path)
+
+
+@pytest.mark.parametrize(
+    ("changes", "kept"),
+    [
+        ({"save_steps": 10, "eval_steps": 5}, True),
+        ({"save_steps": 5, "eval_steps": 10}, False),
+        ({"save_steps": 5}, False),
+        ({"saves_per_epoch": 2, "evals_per_epoch": 4}, True),
+        ({"saves_per_epoch": 4, "evals_per_epoch": 1}, False),  # once a training is not given, for Axolotl
+    ],
+)
+def test_best_checkpoint_needs_saves_that_fall_on_evaluations(recipe: Any, changes: dict[str, Any], kept: bool) -> None:
+    clear_schedule(recipe)
+    recipe.edit("train.yaml", load_best_model_at_end=True, num_epochs=1, **changes)
+    if kept:
+        check_recipe(recipe.path)
+    else:
+        assert "multiple of eval_steps" in told(recipe)["load_best_model_at_end"]
+
+
+def test_best_checkpoint_needs_evaluation_rows(recipe: Any) -> None:
+    clear_schedule(recipe)
+    recipe.remove("train.yaml", "test_datasets")
+    recipe.edit("train.yaml", load_best_model_at_end=True, save_steps=5, eval_steps=5)
+    assert "test_datasets" in told(recipe)["load_best_model_at_end"]
+
+
+@pytest.mark.parametrize("name", ["train.yml", "serve.yaml", "database.yaml", "train_fast.yaml"])
+def test_unknown_file_name_is_a_fault_that_says_which_are_allowed(recipe: Any, name: str) -> None:
+    (recipe.path / name).write_text("seed: 1\n", encoding="utf-8")
+    (fault,) = faults_of(recipe)
+    assert fault.file.name == name
+    assert "data.yaml, eval.yaml, train.yaml" in fault.message
+
+
+@pytest.mark.parametrize("name", ["data.yaml", "eval.yaml", "train.yaml"])
+def test_absent_file_is_one_fault(recipe: Any, name: str) -> None:
+    (recipe.path / name).unlink()
+    (fault,) = faults_of(recipe)
+    assert (fault.file.name, fault.message) == (name, "no such file")
+
+
+def test_absent_folder_is_one_fault(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="no such recipe folder"):
+        check_recipe(tmp_path / "absent")
+
+
+def test_fault_that_the_stages_know_too_is_reported_once(recipe: Any) -> None:
+    recipe.remove("train.yaml", "base_model")
+    recipe.edit("eval.yaml", variants__0__demonstrations=32)
+    assert set(told(recipe)) == {"base_model", "variants.0.demonstrations"}
+
+
+def test_broken_yaml_is_one_fault_beside_those_of_the_other_files(recipe: Any) -> None:
+    append(recipe, "seed: [1\n")
+    recipe.edit("data.yaml", sed=1)
+    assert [fault.file.name for fault in faults_of(recipe)] == ["data.yaml", "train.yaml"]
+
+
+def test_variants_are_checked_as_well(recipe: Any) -> None:
+    for name in ("data", "eval", "train"):
+        text = (recipe.path / f"{name}.yaml").read_text(encoding="utf-8").replace("06_train/model", "06_train/fast")
+        (recipe.path / f"{name}-fast.yaml").write_text(text, encoding="utf-8")
+    assert len(check_recipe(recipe.path)) == 6
+    for name in ("data", "eval", "train"):
+        recipe.edit(f"{name}-fast.yaml", nonsense_key=1)
+    assert [fault.file.name for fault in faults_of(recipe)] == ["data-fast.yaml", "eval-fast.yaml", "train-fast.yaml"]
+
+
+def test_two_trainings_of_a_recipe_may_not_share_a_folder(recipe: Any) -> None:
+    text = (recipe.path / "train.yaml").read_text(encoding="utf-8")
+    (recipe.path / "train-fast.yaml").write_text(text, encoding="utf-8")
+    assert "whose checkpoints it would resume" in told(recipe)["output_dir"]
+
+
+def test_check_train_adds_the_demands_to_what_axolotl_says(recipe: Any) -> None:
+    recipe.edit("train.yaml", seed=None, lora_rr=1)
+    document = load_document(recipe.path / "train.yaml")
+    assert {fault.key for fault in axolotl_faults(document)} == {"lora_rr"}
+    assert {fault.key for fault in check_train(document)} == {"lora_rr", "seed"}
+
+
+def test_command_names_the_valid_files_in_one_line(recipe: Any, capfd: pytest.CaptureFixture[str]) -> None:
+    assert main([str(recipe.path)]) == 0
+    assert capfd.readouterr() == (f"{recipe.path}: data.yaml, eval.yaml, train.yaml are valid\n", "")
+
+
+def test_command_ends_with_2_and_one_line_for_each_fault(recipe: Any, capfd: pytest.CaptureFixture[str]) -> None:
+    recipe.edit("train.yaml", lora_rr=1, seed=None)
+    recipe.edit("data.yaml", sed=1)
+    assert main([str(recipe.path)]) == 2
+    *lines, last = capfd.readouterr().err.splitlines()
+    assert [re.sub(r"^.*/(\S+:)\d+: (\S+:) .*$", r"\1 \2", line) for line in lines] == [
+        "data.yaml: sed:",
+        "train.yaml: seed:",
+        "train.yaml: lora_rr:",
+    ]
+    assert last == "3 faults; nothing was run."
+
+
+def test_help_needs_no_heavy_library() -> None:
+    program = (
+        "import sys; from training.validate import main; code = main(['--help']);"
+        "sys.exit(code or len({'torch', 'transformers', 'axolotl'} & set(sys.modules)))"
+    )
+    finished = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert finished.returncode == 0, finished.stderr
+    assert "Check every YAML" in finished.stdout

@@ -1,0 +1,150 @@
+"""Stage train: Axolotl's own command line on the recipe's train.yaml.
+
+    python -m training.train recipes/quickstart [--out DIR]
+
+Runs `accelerate launch -m axolotl.cli.train recipes/NAME/train.yaml` with a progress bar in place of the libraries'
+output, which goes to 06_train/train.log. With --out, the same file is run with the paths below runs/NAME moved to
+DIR. Reads 05_mix; writes 06_train/model. A training that is cut off goes on at its last whole checkpoint.
+"""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from oneday.console import library_environment, progress, stage_main
+from oneday.files import atomic_write
+from oneday.recipe import Recipe
+from oneday.stage import Outcome, Stage, StageError
+from training.checkpoints import free_name, read_start, start_record
+
+
+def run(recipe: Recipe, run_dir: Path, output_dir: Path) -> Outcome:
+    """Train, or take over a finished training of the same settings and data."""
+    settings_file, settings = settings_for(recipe, run_dir)
+    model_dir = Path(settings["output_dir"])
+    expected = start_record(settings)
+    earlier = read_start(model_dir)
+    if earlier is not None and any(earlier.get(key) != value for key, value in expected.items()):
+        aside = free_name(model_dir.with_name(f"{model_dir.name}-before"))
+        model_dir.rename(aside)
+        print(f"train       settings or data changed: the earlier training is kept in {aside}", file=sys.stderr)
+        earlier = None
+    if earlier is None or not earlier.get("finished"):
+        launch(settings_file, output_dir)
+        if not (read_start(model_dir) or {}).get("finished"):
+            raise StageError(f"Axolotl ended without a finished model in {model_dir}; see {output_dir / 'train.log'}")
+    log = json.loads((model_dir / "training_log.json").read_text(encoding="utf-8"))
+    losses = [float(entry["loss"]) for entry in log if "loss" in entry]
+    counts = {"steps": max(entry["step"] for entry in log)}
+    return Outcome(counts, details={"first_loss": losses[0], "last_loss": losses[-1], "settings": str(settings_file)})
+
+
+def settings_for(recipe: Recipe, run_dir: Path) -> tuple[Path, dict[str, Any]]:
+    """The Axolotl file to run and what is in it: the recipe's own, or for another run folder a moved copy."""
+    if run_dir.resolve() == recipe.default_out.resolve():
+        return recipe.train.path, recipe.train.values
+    moved = _move(recipe.train.values, f"{recipe.default_out}/", f"{run_dir}/")
+    path = run_dir / "06_train" / "work" / "train.yaml"
+    with atomic_write(path) as file:
+        file.write(f"# {recipe.train.path}, its paths moved to {run_dir}\n")
+        yaml.safe_dump(moved, file, sort_keys=False, allow_unicode=True)
+    return path, moved
+
+
+def _move(value: Any, old: str, new: str) -> Any:
+    if isinstance(value, dict):
+        return {key: _move(item, old, new) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_move(item, old, new) for item in value]
+    return new + value.removeprefix(old) if isinstance(value, str) and value.startswith(old) else value
+
+
+def launch(settings_file: Path, output_dir: Path) -> None:
+    """Run Axolotl in a process of its own until it ends; on Ctrl-C stop it and everything it started.
+
+    Raises StageError with the end of its log if it fails.
+    """
+    log_path, steps_path = output_dir / "train.log", output_dir / "work" / "steps.jsonl"
+    steps_path.parent.mkdir(parents=True, exist_ok=True)
+    steps_path.write_text("")
+    environment = os.environ | library_environment()
+    environment |= {"ONEDAY_PARENT": str(os.getpid()), "ONEDAY_PROGRESS": str(steps_path), "PYTHONUNBUFFERED": "1"}
+    command = [sys.executable, "-m", "accelerate.commands.launch", "-m", "axolotl.cli.train", str(settings_file)]
+    with log_path.open("w", encoding="utf-8") as log:
+        process = subprocess.Popen(
+            command, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
+        )
+        try:
+            _follow(process, steps_path)
+        finally:
+            _stop(process)
+    if process.returncode != 0:
+        raise StageError(_failure(process.returncode, log_path))
+
+
+def _follow(process: "subprocess.Popen[bytes]", steps_path: Path) -> None:
+    """Show the training's steps until the process ends."""
+    bar = None
+    with steps_path.open(encoding="utf-8") as steps:
+        while process.poll() is None:
+            time.sleep(0.5)
+            for line in steps.read().splitlines():
+                told = json.loads(line)
+                bar = bar or progress(told["steps"], "train", "step", told["step"])
+                bar.update(told["step"] - bar.n)
+                if told["loss"] is not None:
+                    bar.set_postfix_str(f"loss {float(told['loss']):.3f}", refresh=False)
+    if bar is not None:
+        bar.close()
+
+
+def _stop(process: "subprocess.Popen[bytes]") -> None:
+    """Make sure that the process and all it started are gone."""
+    if process.poll() is None:
+        os.killpg(process.pid, signal.SIGTERM)
+        try:
+            process.wait(timeout=20)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
+
+def _failure(code: int, log_path: Path) -> str:
+    """What is known about a failed training, the last lines of its log included."""
+    text = log_path.read_text(encoding="utf-8", errors="replace").replace("\r", "\n")
+    last = "\n".join(f"  | {line}" for line in text.splitlines()[-12:])
+    if "No space left on device" in text:
+        reason = "no space left on the disk"
+    elif code < 0:
+        reason = f"it was ended by {signal.Signals(-code).name} (out of memory, if nobody sent it)"
+    else:
+        reason = f"exit code {code}"
+    return (
+        f"the training failed: {reason}. The end of {log_path}:\n{last}\n"
+        f"Once the cause is mended, the same command goes on from the last whole checkpoint."
+    )
+
+
+STAGE = Stage(
+    name="train",
+    folder="06_train",
+    module="training.train",
+    summary="Train with Axolotl, as `accelerate launch -m axolotl.cli.train RECIPE/train.yaml` does.",
+    inputs=("05_mix/train.jsonl", "05_mix/eval.jsonl"),
+    settings=lambda recipe: recipe.train.values,
+    run=run,
+    uses_model=True,
+    keeps_folder=True,
+    artefacts=("model/*",),
+)
+
+
+if __name__ == "__main__":
+    sys.exit(stage_main(STAGE))
