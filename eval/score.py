@@ -1,0 +1,136 @@
+"""Stage eval_score: the scores of every variant on the held-out rows, with bootstrap intervals.
+
+    python -m eval.score recipes/quickstart [--out DIR]
+
+Reads 07_generate/*.jsonl, writes 08_eval_score/scores.json (per task, macro averages, differences) and rows.jsonl.
+"""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from data_prep.tasks import read_tasks
+from eval.config import Bootstrap
+from eval.metrics import score, scorer_version
+from eval.scores import Difference, Interval, ScoredRow, Scores, TaskResult
+from oneday.console import stage_main
+from oneday.files import read_jsonl, write_json, write_jsonl
+from oneday.recipe import Recipe
+from oneday.records import Kind, Prediction
+from oneday.stage import Outcome, Stage
+from postprocess.rules import apply_rules
+
+Floats = NDArray[np.float64]
+
+
+def run(recipe: Recipe, run_dir: Path, output_dir: Path) -> Outcome:
+    """Score all answers and compare the variants."""
+    config = recipe.eval
+    kinds: dict[str, Kind] = {name: task.kind for name, task in read_tasks(run_dir / "01_collect/tasks").items()}
+    names = [variant.name for variant in config.variants]
+    rows = []
+    for name in names:
+        for row in read_jsonl(run_dir / f"07_generate/{name}.jsonl", Prediction):
+            text = apply_rules(row.prediction, config.rules)
+            rows.append(
+                ScoredRow(
+                    variant=name,
+                    task=row.task,
+                    id=row.id,
+                    input=row.orig_input,
+                    answer=row.answer,
+                    raw=row.prediction,
+                    prediction=text,
+                    score=score(kinds[row.task], text, row.answer),
+                )
+            )
+    table = score_table(rows, names)
+    pairs = [(config.compare.baseline, config.compare.candidate)]
+    pairs += [(name, config.compare.candidate) for name in names if name not in pairs[0]]
+    macro, differences = compare(table, names, pairs, config.bootstrap)
+    scores = Scores(
+        variants=names,
+        confidence=config.bootstrap.confidence,
+        resamples=config.bootstrap.resamples,
+        tasks=[
+            TaskResult(
+                task=task,
+                kind=kinds[task],
+                metric="accuracy" if kinds[task] == "exact_match" else "rouge_l_f",
+                rows=values.shape[1],
+                scores=dict(zip(names, values.mean(axis=1).tolist(), strict=True)),
+            )
+            for task, values in table.items()
+        ],
+        macro=macro,
+        differences=differences,
+    )
+    write_jsonl(output_dir / "rows.jsonl", rows)
+    write_json(output_dir / "scores.json", scores.model_dump())
+    return Outcome({"rows": len(rows), "tasks": len(table), "variants": len(names)})
+
+
+def score_table(rows: list[ScoredRow], variants: list[str]) -> dict[str, Floats]:
+    """Task -> scores of shape [variants, rows], each column one row's scores under all variants."""
+    ids: dict[str, dict[str, int]] = {}
+    for row in rows:
+        places = ids.setdefault(row.task, {})
+        places.setdefault(row.id, len(places))
+    table = {task: np.full((len(variants), len(places)), np.nan) for task, places in sorted(ids.items())}
+    for row in rows:
+        table[row.task][variants.index(row.variant), ids[row.task][row.id]] = row.score
+    for task, values in table.items():
+        if np.isnan(values).any():
+            raise ValueError(f"task {task}: not every variant answered every row; run the stage 'generate' again")
+    return table
+
+
+def compare(
+    table: dict[str, Floats], variants: list[str], pairs: list[tuple[str, str]], config: Bootstrap
+) -> tuple[dict[str, Interval], list[Difference]]:
+    """Macro averages and differences (candidate minus baseline) with percentile bootstrap intervals.
+
+    Rows are drawn with replacement within each task, the same rows for all variants, so differences are paired.
+    """
+    rng = np.random.default_rng(config.seed)
+    resampled = np.zeros((len(variants), config.resamples))
+    for values in table.values():
+        drawn = rng.integers(0, values.shape[1], size=(config.resamples, values.shape[1]))
+        resampled += values[:, drawn].mean(axis=2) / len(table)
+    observed = np.mean([values.mean(axis=1) for values in table.values()], axis=0)
+    tails = [50 * (1 - config.confidence), 50 * (1 + config.confidence)]
+
+    def interval(value: float, draws: Floats) -> dict[str, float]:
+        low, high = np.percentile(draws, tails)
+        return {"score": float(value), "low": float(low), "high": float(high)}
+
+    macro = {name: Interval(**interval(observed[n], resampled[n])) for n, name in enumerate(variants)}
+    differences = []
+    for baseline, candidate in pairs:
+        b, c = variants.index(baseline), variants.index(candidate)
+        bounds = interval(observed[c] - observed[b], resampled[c] - resampled[b])
+        differences.append(Difference(baseline=baseline, candidate=candidate, **bounds))
+    return macro, differences
+
+
+STAGE = Stage(
+    name="eval_score",
+    folder="08_eval_score",
+    module="eval.score",
+    summary="Score the held-out answers, with bootstrap intervals.",
+    inputs=("01_collect/tasks", "07_generate"),
+    settings=lambda recipe: {
+        "variants": [variant.name for variant in recipe.eval.variants],
+        "rules": list(recipe.eval.rules),
+        "compare": recipe.eval.compare.model_dump(),
+        "bootstrap": recipe.eval.bootstrap.model_dump(),
+        **scorer_version(),
+    },
+    run=run,
+)
+
+
+if __name__ == "__main__":
+    sys.exit(stage_main(STAGE))
