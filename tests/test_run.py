@@ -1,0 +1,168 @@
+"""The whole road on a toy model: `run.py` in a process of its own, killed, stopped and run again."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from oneday.files import sha256_file
+
+ARTEFACTS = (
+    "02_predict/predictions.jsonl",
+    "05_mix/train.jsonl",
+    "05_mix/eval.jsonl",
+    "06_train/model/adapter_model.safetensors",
+    "07_generate/tuned_zero_shot.jsonl",
+    "08_eval_score/scores.json",
+)
+
+
+@pytest.fixture
+def toy_recipe(recipe: Any, tiny_model_dir: Path) -> Path:
+    """The quickstart on a random two-layer model and three tasks: seconds of work in every stage."""
+    recipe.use_model(tiny_model_dir)
+    recipe.edit(
+        "train.yaml",
+        special_tokens={"eos_token": "<eos>", "pad_token": "<pad>"},
+        sequence_len=2048,
+        saves_per_epoch=8,
+    )
+    recipe.edit(
+        "data.yaml",
+        collect__tasks=["boolq", "piqa", "nq_open"],
+        collect__max_input_words=60,
+        collect__max_instances_per_task=60,
+        sample__exact_match__factor=1.0,
+    )
+    return Path(recipe.path)
+
+
+def start(recipe: Path, out: Path) -> "subprocess.Popen[str]":
+    command = [sys.executable, "run.py", str(recipe), "--out", str(out)]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+
+
+def finish(recipe: Path, out: Path) -> str:
+    process = start(recipe, out)
+    output, _ = process.communicate(timeout=600)
+    assert process.returncode == 0, output[-4000:]
+    return output
+
+
+def kill_when(process: "subprocess.Popen[str]", ready: Callable[[], bool], signum: int) -> int:
+    deadline = time.monotonic() + 300
+    while not ready():
+        assert process.poll() is None, process.communicate()[0][-4000:]
+        assert time.monotonic() < deadline, "the moment to kill never came"
+        time.sleep(0.02)
+    process.send_signal(signum)
+    process.communicate(timeout=60)
+    return process.returncode
+
+
+def training_processes(out: Path) -> list[str]:
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            line = path.read_bytes().replace(b"\0", b" ").decode(errors="replace")
+        except OSError:
+            continue
+        if "axolotl.cli.train" in line and str(out) in line:
+            found.append(line)
+    return found
+
+
+def wait_until_gone(out: Path) -> None:
+    deadline = time.monotonic() + 60
+    while training_processes(out):
+        assert time.monotonic() < deadline, f"still training: {training_processes(out)}"
+        time.sleep(0.2)
+
+
+@pytest.mark.slow
+def test_a_run_killed_in_predict_and_in_train_ends_with_the_artefacts_of_one_that_was_not(
+    toy_recipe: Path, tmp_path: Path
+) -> None:
+    finish(toy_recipe, tmp_path / "whole")
+    out = tmp_path / "killed"
+
+    def lines(name: str) -> int:
+        path = out / name
+        return path.read_bytes().count(b"\n") if path.is_file() else 0
+
+    kill_when(start(toy_recipe, out), lambda: lines("02_predict/work/answers.jsonl") >= 12, signal.SIGKILL)
+    assert not (out / "02_predict/report.json").exists()
+    second = start(toy_recipe, out)
+    kill_when(second, lambda: any(out.glob("06_train/model/checkpoint-*/trainer_state.json")), signal.SIGKILL)
+    wait_until_gone(out)
+    last = max(out.glob("06_train/model/checkpoint-*"), key=lambda path: int(path.name.split("-")[1]))
+    (last / "trainer_state.json").write_text('{"cut')  # as if killed while writing it
+    output = finish(toy_recipe, out)
+    assert any(out.glob("06_train/model/broken-checkpoint-*")), output
+    steps = [json.loads(line)["step"] for line in (out / "06_train/work/steps.jsonl").read_text().splitlines()]
+    assert steps[-1] > 4
+    for name in ARTEFACTS:
+        assert sha256_file(out / name) == sha256_file(tmp_path / "whole" / name), name
+    again = finish(toy_recipe, out)
+    assert again.count("unchanged, skipped") == 10
+
+
+@pytest.mark.slow
+def test_ctrl_c_in_train_stops_everything_and_the_same_command_goes_on(toy_recipe: Path, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    process = start(toy_recipe, out)
+    code = kill_when(process, lambda: any(out.glob("06_train/model/checkpoint-*/trainer_state.json")), signal.SIGINT)
+    assert code == 130
+    wait_until_gone(out)
+    assert not (out / "06_train/report.json").exists()
+    finish(toy_recipe, out)
+
+
+@pytest.mark.slow
+def test_a_corrupt_predictions_file_is_named_by_the_next_stage_and_made_again_by_the_run(
+    toy_recipe: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "run"
+    finish(toy_recipe, out)
+    predictions = out / "02_predict/predictions.jsonl"
+    whole = predictions.read_bytes()
+    predictions.write_bytes(whole[: len(whole) // 2])
+    command = [sys.executable, "-m", "data_prep.score", str(toy_recipe), "--out", str(out)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "predictions.jsonl is not what the stage 'predict' wrote" in done.stderr
+    output = finish(toy_recipe, out)
+    assert "predictions.jsonl was changed after it was written" in output
+    assert predictions.read_bytes() == whole
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.geteuid() != 0, reason="mounting a small tmpfs needs root")
+def test_a_full_disk_is_a_clear_error_and_nothing_half_written_counts_as_finished(
+    toy_recipe: Path, tmp_path: Path
+) -> None:
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=200k", "tmpfs", str(disk)], check=False)
+    if mounted.returncode != 0:
+        pytest.skip("this machine does not let us mount a tmpfs")
+    try:
+        process = start(toy_recipe, disk / "run")
+        output, _ = process.communicate(timeout=300)
+        assert process.returncode == 1
+        assert "no space left on the disk" in output
+        assert "Traceback" not in output
+        for report in (disk / "run").glob("*/report.json"):
+            assert json.loads(report.read_text())["outputs"] is not None
+        assert not list((disk / "run").rglob(".*.partial"))
+        subprocess.run(["mount", "-o", "remount,size=200m", str(disk)], check=True)
+        finish(toy_recipe, disk / "run")
+    finally:
+        subprocess.run(["umount", str(disk)], check=False)
