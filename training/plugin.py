@@ -1,4 +1,4 @@
-"""The Axolotl plugin of this project: a base model from a package, a safe restart, exact gradients on CPU.
+"""The Axolotl plugin of this project: a base model from a package, exact restarts, exact gradients on CPU.
 
 Named in a recipe's train.yaml (`plugins: [training.plugin.OneDayPlugin]`); runs inside Axolotl's process, whether
 `run.py` or `accelerate launch -m axolotl.cli.train` started it. Its keys are in `training.plugin_args`.
@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from axolotl.integrations.base import BasePlugin
-from transformers import TrainerCallback
+from transformers import TrainerCallback, set_seed
 
 from oneday.files import write_json
 from oneday.models import ensure_base_model
@@ -25,6 +25,7 @@ from training.checkpoints import (
     start_record,
     write_start,
 )
+from training.order import keep_order_over_restarts
 
 # Set by the train stage: the process to die with, and the file to report each step to.
 PARENT, PROGRESS = "ONEDAY_PARENT", "ONEDAY_PROGRESS"
@@ -72,6 +73,14 @@ class OneDayPlugin(BasePlugin):  # type: ignore[misc]  # axolotl is untyped
             )
         set_aside_broken_checkpoints(model_dir)
         write_start(model_dir, self._record, finished=False)
+
+    def pre_model_load(self, cfg: Any) -> None:
+        """Seed the adapter's initial weights; Axolotl seeds only the trainer, which is made later."""
+        set_seed(cfg.seed)
+
+    def post_trainer_create(self, cfg: Any, trainer: Any) -> None:
+        """Let a restart go on with the rows that are left."""
+        keep_order_over_restarts(trainer, cfg.seed)
 
     def post_model_load(self, cfg: Any, model: Any) -> None:
         """Keep bitsandbytes' 4-bit layers on the path that has a gradient.
