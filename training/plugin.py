@@ -59,6 +59,7 @@ class OneDayPlugin(BasePlugin):  # type: ignore[misc]  # axolotl is untyped
         """At the start of a training (not of `axolotl preprocess`): claim the folder and make it resumable.
 
         Raises RuntimeError if another process trains there, or if its checkpoints come from other settings or data.
+        Ends the process with exit code 0 if this very training is finished: resuming it would change the model.
         """
         if preprocess or not _first_process():
             return
@@ -66,6 +67,9 @@ class OneDayPlugin(BasePlugin):  # type: ignore[misc]  # axolotl is untyped
         model_dir.mkdir(parents=True, exist_ok=True)
         self._lock = _claim(model_dir)
         earlier = read_start(model_dir)
+        if earlier is not None and earlier.get("finished") and _same(earlier, self._record):
+            print(f"{model_dir} holds this training, finished; move it away to train again")
+            raise SystemExit(0)
         if checkpoints(model_dir) and (earlier is None or not _same(earlier, self._record)):
             raise RuntimeError(
                 f"{model_dir} holds checkpoints of a training with other settings or data; "
