@@ -9,6 +9,7 @@ DIR. Reads 05_mix; writes 06_train/model. A training that is cut off goes on at 
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -120,8 +121,8 @@ def _failure(code: int, log_path: Path) -> str:
     """What is known about a failed training, the last lines of its log included."""
     text = log_path.read_text(encoding="utf-8", errors="replace").replace("\r", "\n")
     last = "\n".join(f"  | {line}" for line in text.splitlines()[-12:])
-    if "No space left on device" in text:
-        reason = "no space left on the disk"
+    if "No space left on device" in text or shutil.disk_usage(log_path.parent).free < 2**20:
+        reason = "no space left on the disk"  # which may have cut the log off too
     elif code < 0:
         reason = f"it was ended by {signal.Signals(-code).name} (out of memory, if nobody sent it)"
     else:
