@@ -250,15 +250,15 @@ def _prepare_folder(stage: Stage, start: Start, output_dir: Path) -> bool:
 def _empty(output_dir: Path, marker: Path, report: Path) -> None:
     """Delete what the stage wrote, its marker last. StageError, and nothing deleted, if there are other files."""
     present = [path for path in output_dir.rglob("*") if path.is_file() and not _is_work(path.relative_to(output_dir))]
-    ours = {marker, report}
-    if report.is_file() and marker.is_file():
+    if not marker.is_file():
+        foreign = present
+    else:
         try:
-            ours |= {output_dir / name for name in read_report(report).outputs}
-        except StageError:
-            ours |= set(present)  # a damaged report: the marker alone says that the folder is ours
-    elif marker.is_file():
-        ours |= set(present)
-    if foreign := sorted(set(present) - ours) if marker.is_file() else present:
+            ours = {marker, report, *(output_dir / name for name in read_report(report).outputs)}
+        except StageError:  # cut off, or a damaged report: the marker alone says that the folder is ours
+            ours = set(present)
+        foreign = sorted(set(present) - ours)
+    if foreign:
         raise StageError(
             f"{foreign[0]} is a file that no stage wrote; move it away, or name another run folder with --out"
         )

@@ -53,6 +53,11 @@ def write_start(model_dir: Path, record: Mapping[str, Any], finished: bool) -> N
     write_json(model_dir / START, {**record, "finished": finished})
 
 
+def same_start(earlier: Mapping[str, Any], now: Mapping[str, Any]) -> bool:
+    """Whether a record that was read back is of the start `now`."""
+    return all(earlier.get(key) == value for key, value in now.items())
+
+
 def checkpoints(model_dir: Path) -> list[Path]:
     """The `checkpoint-N` folders, by step."""
     found = [path for path in model_dir.glob("checkpoint-*") if path.name.removeprefix("checkpoint-").isdigit()]

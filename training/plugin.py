@@ -21,6 +21,7 @@ from training.checkpoints import (
     checkpoints,
     data_hash,
     read_start,
+    same_start,
     set_aside_broken_checkpoints,
     start_record,
     write_start,
@@ -67,10 +68,10 @@ class OneDayPlugin(BasePlugin):  # type: ignore[misc]  # axolotl is untyped
         model_dir.mkdir(parents=True, exist_ok=True)
         self._lock = _claim(model_dir)
         earlier = read_start(model_dir)
-        if earlier is not None and earlier.get("finished") and _same(earlier, self._record):
+        if earlier is not None and earlier.get("finished") and same_start(earlier, self._record):
             print(f"{model_dir} holds this training, finished; move it away to train again")
             raise SystemExit(0)
-        if checkpoints(model_dir) and (earlier is None or not _same(earlier, self._record)):
+        if checkpoints(model_dir) and (earlier is None or not same_start(earlier, self._record)):
             raise RuntimeError(
                 f"{model_dir} holds checkpoints of a training with other settings or data; "
                 f"move that folder away or name another output_dir"
@@ -162,10 +163,6 @@ def _claim(model_dir: Path) -> Any:
     except BlockingIOError as error:
         raise RuntimeError(f"another training is at work in {model_dir}") from error
     return lock
-
-
-def _same(earlier: dict[str, Any], now: dict[str, Any]) -> bool:
-    return all(earlier.get(key) == value for key, value in now.items())
 
 
 def _first_process() -> bool:

@@ -23,7 +23,7 @@ from oneday.console import library_environment, progress, stage_main
 from oneday.files import atomic_write
 from oneday.recipe import Recipe
 from oneday.stage import Outcome, Stage, StageError
-from training.checkpoints import free_name, read_start, start_record
+from training.checkpoints import free_name, read_start, same_start, start_record
 
 
 def run(recipe: Recipe, run_dir: Path, output_dir: Path) -> Outcome:
@@ -32,7 +32,7 @@ def run(recipe: Recipe, run_dir: Path, output_dir: Path) -> Outcome:
     model_dir = Path(settings["output_dir"])
     expected = start_record(settings)
     earlier = read_start(model_dir)
-    if earlier is not None and any(earlier.get(key) != value for key, value in expected.items()):
+    if earlier is not None and not same_start(earlier, expected):
         aside = free_name(model_dir.with_name(f"{model_dir.name}-before"))
         model_dir.rename(aside)
         print(f"train       settings or data changed: the earlier training is kept in {aside}", file=sys.stderr)
