@@ -8,7 +8,16 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 # How a stage is run, not what it makes (a recipe counts by its values): an edit here leaves finished work valid.
 RUNNERS = frozenset(
-    {"oneday.code", "oneday.console", "oneday.machine", "oneday.parallel", "oneday.recipe", "oneday.stage"}
+    {
+        "data_prep.mixing.executor",
+        "oneday.code",
+        "oneday.console",
+        "oneday.machine",
+        "oneday.parallel",
+        "oneday.ray_cluster",
+        "oneday.recipe",
+        "oneday.stage",
+    }
 )
 PACKAGES = ("compress", "data_prep", "eval", "oneday", "postprocess", "serve", "training")
 

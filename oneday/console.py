@@ -18,7 +18,10 @@ if TYPE_CHECKING:
 
     from oneday.stage import Stage
 
-RECIPE_HELP = "RECIPE is a recipe folder, for example recipes/quickstart."
+RECIPE_HELP = (
+    "RECIPE is a recipe folder, for example recipes/quickstart, or one of its data files, for example "
+    "recipes/mistral-7b-birbal/data-400k.yaml, which is then read instead of data.yaml; the run folder stays the same."
+)
 FAILED, WRONG_RECIPE, INTERRUPTED = 1, 2, 130
 
 
@@ -135,7 +138,10 @@ def run_stage(make_stage: "Callable[[], Stage]", recipe: Path, out: Path | None,
 
 def stage_help(stage: "Stage") -> str:
     """What `--help` says of a stage."""
-    reads = ", ".join(stage.inputs) or "nothing from other stages"
+    if callable(stage.inputs):
+        reads = "what the recipe names"
+    else:
+        reads = ", ".join(stage.inputs) or "nothing from other stages"
     places = f"Reads {reads}; writes {stage.folder}/, all below the run folder."
     return f"{stage.summary}\n\n{RECIPE_HELP}\n\n{places}"
 

@@ -82,13 +82,21 @@ def package_version(package: str) -> str:
 
 def model_files(base_model: str) -> dict[str, str]:
     """The hash of each file of a local model; for a hub id, the id itself."""
-    folder = Path(base_model)
-    if not folder.is_dir():
+    return tokenizer_files(base_model) | _hashes(base_model, {".safetensors"})
+
+
+def tokenizer_files(base_model: str) -> dict[str, str]:
+    """The hash of each file of a local model but its weights; for a hub id, the id itself."""
+    if not Path(base_model).is_dir():
         return {"base_model": base_model}
-    names = sorted(
-        path.name for path in folder.iterdir() if path.suffix in {".json", ".safetensors", ".jinja", ".model", ".txt"}
-    )
-    return {f"base_model/{name}": _cached_sha256(folder / name) for name in names if name != RECORD}
+    return _hashes(base_model, {".json", ".jinja", ".model", ".txt"})
+
+
+def _hashes(base_model: str, suffixes: set[str]) -> dict[str, str]:
+    """The hash of each file of a local model with one of the suffixes."""
+    folder = Path(base_model)
+    names = sorted(path.name for path in folder.glob("*") if path.suffix in suffixes and path.name != RECORD)
+    return {f"base_model/{name}": _cached_sha256(folder / name) for name in names}
 
 
 def model_digest(base_model: str) -> str:

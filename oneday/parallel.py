@@ -1,6 +1,9 @@
 """Spread work over the processors: one function, many items, results in the order of the items."""
 
+import os
 import signal
+import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -27,9 +30,8 @@ def map_processes(
     if count < 2 or (workers is None and len(items) < FEW):
         yield from map(work, items)
         return
-    # Ctrl-C is for the parent alone; it ends the others.
-    quiet: dict[str, Any] = {"initializer": signal.signal, "initargs": (signal.SIGINT, signal.SIG_IGN)}
-    with ProcessPoolExecutor(count, mp_context=get_context("spawn"), **quiet) as pool:
+    started: dict[str, Any] = {"initializer": _start, "initargs": (os.getpid(),)}
+    with ProcessPoolExecutor(count, mp_context=get_context("spawn"), **started) as pool:
         try:
             yield from pool.map(work, items)
         except BrokenProcessPool as error:
@@ -40,3 +42,15 @@ def map_processes(
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise
+
+
+def _start(parent: int) -> None:
+    """Make a process end with its parent: Ctrl-C is for the parent alone, and a killed parent cannot end the others."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(1)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()

