@@ -1,0 +1,162 @@
+"""The settings of `mix.sources`, one model a source of training rows."""
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, Tag, model_validator
+
+from oneday.config import Settings, chosen_by
+
+
+class Quota(Settings):
+    """What of a source is used, after everything that is not clean is gone.
+
+    `weight` is its part of mix.budget, relative to the other sources. Without a budget all of it is used, up to
+    `max_rows` and `max_tokens`. `name` is its name in the data and the reports (default: the source).
+    """
+
+    name: str | None = Field(default=None, min_length=1)
+    weight: float = Field(default=1, gt=0)
+    max_rows: int | None = Field(default=None, ge=1)
+    max_tokens: int | None = Field(default=None, ge=1)
+
+
+class Sampled(Quota):
+    """The rows of the stage sample: Natural Instructions, or what else `collect` reads."""
+
+    source: Literal["sampled"]
+
+
+class DataSet(Quota):
+    """A data set: a hub id with its `revision`, or a local file or folder of Parquet, JSON (Lines) or CSV files.
+
+    `config` is the hub's name of a part of the data set. `split` also chooses among local files named after splits.
+    """
+
+    path: str = Field(min_length=1)
+    revision: str | None = None
+    config: str | None = None
+    split: str = Field(default="train", min_length=1)
+
+
+class Lima(DataSet):
+    """LIMA: the first question and answer of each conversation."""
+
+    source: Literal["lima"]
+
+
+class OpenPlatypus(DataSet):
+    """Open-Platypus without the rows whose `data_source` is named in `exclude_data_sources`."""
+
+    source: Literal["open_platypus"]
+    exclude_data_sources: list[str]
+
+
+class OpenBookQA(DataSet):
+    """OpenBookQA: the question and its options; the answer is the right option's text, as Birbal's, or its letter."""
+
+    source: Literal["openbookqa"]
+    instruction: str = Field(min_length=1)
+    answer: Literal["text", "letter"] = "text"
+
+
+class QuAC(DataSet):
+    """QuAC: the passage, up to `history` earlier questions with their answers, and the question."""
+
+    source: Literal["quac"]
+    instruction: str = Field(min_length=1)
+    history: int = Field(ge=0)
+    unanswerable: Literal["keep", "drop"]
+
+
+class CnnDailyMail(DataSet):
+    """CNN/DailyMail: an article and its highlights."""
+
+    source: Literal["cnn_dailymail"]
+    instruction: str = Field(min_length=1)
+
+
+class MathInstruct(DataSet):
+    """MathInstruct: the rows of the `subsets` (such as gsm_train) that reason in words.
+
+    `lower_case_share` of the questions are lower-cased, as in Birbal's data.
+    """
+
+    source: Literal["math_instruct"]
+    subsets: list[str] = Field(min_length=1)
+    lower_case_share: float = Field(ge=0, le=1)
+
+
+class QuestionFields(Settings):
+    """The columns of a table of questions and answers."""
+
+    question: str
+    answer: str
+
+
+class InstructionFields(Settings):
+    """The columns of a table of instructions; `input` may be left out."""
+
+    instruction: str
+    input: str | None = None
+    output: str
+
+
+class MessageFields(Settings):
+    """A column of chat messages; each has a role and a content under these names.
+
+    The first turn of the user and the assistant's answer to it are used; a system message before them is the
+    instruction.
+    """
+
+    messages: str
+    role: str = "role"
+    content: str = "content"
+    user: str = "user"
+    assistant: str = "assistant"
+    system: str = "system"
+
+
+class Table(DataSet):
+    """Any data set with named columns: exactly one of `question_answer`, `instruction_output`, `chat`.
+
+    `instruction` is put before every row that has none of its own. `task_column` names the column with the task of
+    a row, `id_column` that with its id. `licence` is stated by you, and `origin`, a URL or a sentence (default: the
+    hub id, or the name of the local file or folder without its path); they go into the manifest, the card, the page.
+    """
+
+    source: Literal["table"]
+    name: str = Field(min_length=1)
+    licence: str = Field(min_length=1)
+    origin: str | None = Field(default=None, min_length=1)
+    question_answer: QuestionFields | None = None
+    instruction_output: InstructionFields | None = None
+    chat: MessageFields | None = None
+    instruction: str = ""
+    task_column: str | None = None
+    id_column: str | None = None
+
+    @model_validator(mode="after")
+    def _one_layout(self) -> Self:
+        if sum(layout is not None for layout in (self.question_answer, self.instruction_output, self.chat)) != 1:
+            raise ValueError("give exactly one of question_answer, instruction_output, chat")
+        return self
+
+
+MixSource = Annotated[
+    Annotated[Sampled, Tag("sampled")]
+    | Annotated[Lima, Tag("lima")]
+    | Annotated[OpenPlatypus, Tag("open_platypus")]
+    | Annotated[OpenBookQA, Tag("openbookqa")]
+    | Annotated[QuAC, Tag("quac")]
+    | Annotated[CnnDailyMail, Tag("cnn_dailymail")]
+    | Annotated[MathInstruct, Tag("math_instruct")]
+    | Annotated[Table, Tag("table")],
+    chosen_by(
+        "source", "sampled", "lima", "open_platypus", "openbookqa", "quac", "cnn_dailymail", "math_instruct", "table"
+    ),
+]
+
+
+def name_of(source: MixSource) -> str:
+    """The source's name in the data and the reports."""
+    return source.name or source.source
