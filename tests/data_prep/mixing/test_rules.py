@@ -1,0 +1,75 @@
+"""The rules of a mix in words."""
+
+from typing import Any
+
+from data_prep.mixing.config import Mix
+from data_prep.mixing.rules import rules_in_words
+
+SMALL: dict[str, Any] = {
+    "sources": [{"source": "sampled"}],
+    "min_input_words": 5,
+    "max_input_words": 1799,
+    "exact_duplicates": "input",
+    "eval_share": 0.02,
+}
+LARGE: dict[str, Any] = SMALL | {
+    "sources": [
+        {"source": "sampled", "max_rows": 50_000, "max_tokens": 9_000_000},
+        {"source": "lima", "path": "GAIR/lima", "revision": "main", "weight": 2},
+    ],
+    "max_tokens": 2048,
+    "exact_duplicates": "question",
+    "near_duplicates": {
+        "similarity": 0.9, "max_changes": 4, "min_words": 8, "shingle_words": 3, "permutations": 128, "bands": 32,
+        "keep_other_answers": True,
+    },
+    "decontaminate": {
+        "ngram": 13, "short_ngram": 8, "max_eval_rows": 10,
+        "eval_sets": [{"source": "held_out"}, {"source": "helm", "name": "mmlu", "path": "runs"}],
+    },
+    "language": {"keep": ["en", "fr"], "min_words": 5, "min_probability": 0.8},
+    "personal_data": {"email_as": "[email]", "phone_as": "[phone]", "phone_region": "US"},
+    "budget": {"tokens": 1_000_000},
+    "split_by": "task",
+}  # fmt: skip
+
+
+def test_what_is_not_done_is_said() -> None:
+    rules = rules_in_words(Mix.model_validate(SMALL))
+    assert rules == [
+        "Personal data is not looked for.",
+        "An input has 5 to 1,799 words.",
+        "Blank lines in answers stay.",
+        "The number of tokens of a row is not limited.",
+        "The language of the rows is not looked at.",
+        "Rows that are held out for the final evaluation go, by their name or by their input.",
+        "The rows are not compared with evaluation sets.",
+        "Of rows with the same input the first one stays.",
+        "Near-duplicates are not looked for.",
+        "There is no limit for all sources together.",
+        "The rows are shuffled; 2 % of them are for evaluation.",
+    ]
+
+
+def test_every_number_of_the_settings_is_in_the_rules() -> None:
+    rules = " ".join(rules_in_words(Mix.model_validate(LARGE)))
+    for words in (
+        "'[email]', phone numbers (those without a country code as of US) by '[phone]'",
+        "at most 2,048 tokens",
+        "A row of 5 words or more goes if its language is not en or fr with a probability of 80 % or more.",
+        "shares 13 words in a row with an evaluation text, 8 with one of at most 26 words",
+        "more than 10 evaluation rows have. Evaluation sets: held_out, mmlu.",
+        "of at most 16 words is also found by all its words but one, one of fewer than 8",
+        "Of rows with the same whole question",
+        "Inputs of 8 words or more are near-duplicates if 90 %",
+        "the first row stays, and a later one if its answer is another.",
+        "Of sampled at most 50,000 rows and 9,000,000 tokens are used",
+        "At most 1,000,000 tokens are used in all. They are divided by weight (sampled 1, lima 2)",
+        "2 % of them are for evaluation, whole tasks.",
+    ):
+        assert words in rules
+
+
+def test_a_budget_of_one_source_is_not_divided() -> None:
+    rules = rules_in_words(Mix.model_validate(SMALL | {"budget": {"rows": 1000}}))
+    assert rules[-2] == "At most 1,000 rows are used in all."
