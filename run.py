@@ -7,6 +7,7 @@ A run that is stopped or killed goes on with the same command.
 
 import sys
 import time
+from collections.abc import Sequence
 from importlib import metadata
 from pathlib import Path
 from typing import Annotated
@@ -14,13 +15,14 @@ from typing import Annotated
 import typer
 
 import data_prep.collect
-import data_prep.mix
 import data_prep.sample
 import data_prep.score
 import eval.generate
 import eval.report
 import eval.score
 import training.train
+from data_prep.mix import STAGE as MIX
+from data_prep.mix import mix_stage
 from data_prep.predict import STAGE as PREDICT
 from data_prep.predict import predict_stage
 from eval.scores import read_scores
@@ -59,7 +61,7 @@ STAGES = (
     PREDICT,
     data_prep.score.STAGE,
     data_prep.sample.STAGE,
-    data_prep.mix.STAGE,
+    MIX,
     training.train.STAGE,
     eval.generate.STAGE,
     eval.score.STAGE,
@@ -67,10 +69,10 @@ STAGES = (
 )
 
 
-def run_recipe(folder: Path, out: Path | None, until: str, dry_run: bool, predict: Stage) -> None:
+def run_recipe(folder: Path, out: Path | None, until: str, dry_run: bool, chosen: Sequence[Stage]) -> None:
     """Bring every stage up to `until` up to date, then show the result. Raises as the stages do.
 
-    `predict` takes the place of the stage of that name: it knows which engine to use.
+    The `chosen` stages take the places of those of their names: they know which engine or cluster to use.
     """
     try:
         recipe = load_recipe(folder)
@@ -83,10 +85,11 @@ def run_recipe(folder: Path, out: Path | None, until: str, dry_run: bool, predic
         raise ValueError(f"--until {until}: no such stage; allowed: {', '.join(names)}")
     if recipe.data.collect.held_out_per_task == 0 and names.index(until) >= names.index("generate"):
         raise ValueError(
-            f"{folder}/data.yaml: collect.held_out_per_task is 0, so there are no rows to evaluate the model on; "
-            "raise it, or stop earlier: --until train"
+            f"{recipe.folder / recipe.data_file}: collect.held_out_per_task is 0, so there are no rows to evaluate "
+            "the model on; raise it, or stop earlier: --until train"
         )
-    stages = [predict if stage.name == predict.name else stage for stage in STAGES[: names.index(until) + 1]]
+    by_name = {stage.name: stage for stage in (*STAGES, *chosen)}
+    stages = [by_name[name] for name in names[: names.index(until) + 1]]
     if dry_run:
         print("\n".join(plan(stage, recipe, run_dir) for stage in stages))
         return
@@ -117,7 +120,7 @@ def main(argv: list[str] | None = None) -> int:
     ) -> int:
         def work() -> None:
             predict = predict_stage(EngineChoice.checked(engine, engine_url, served_model, engine_concurrency), ray)
-            run_recipe(recipe, out, until, dry_run, predict)
+            run_recipe(recipe, out, until, dry_run, (predict, mix_stage(None, ray)))
 
         quiet_libraries()
         return run_command(work)

@@ -4,6 +4,7 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
+from data_prep.mixing.config import Mix
 from data_prep.sampling.config import Sample
 from data_prep.sources.config import Collect
 from oneday.config import Settings
@@ -21,13 +22,15 @@ class Predict(Settings):
     """Few-shot answers of the base model to the collected rows.
 
     A prompt shows as many of the task's positive examples as fit, at most `demonstrations`. `max_prompt_tokens` and
-    the new tokens together must fit the model's context.
+    the new tokens together must fit the model's context. `preamble` stands before these prompts alone, in place of
+    that of the recipe.
     """
 
     demonstrations: int = Field(ge=0, le=32)
     max_prompt_tokens: int = Field(ge=16)
     max_new_tokens: NewTokens
     batch_size: int = Field(ge=1)
+    preamble: str | None = None
 
 
 class Score(Settings):
@@ -43,30 +46,21 @@ class Score(Settings):
     stemming: bool
 
 
-class Mix(Settings):
-    """The length filter and the split. Lengths are counted in words of the input."""
-
-    min_input_words: int = Field(ge=0)
-    max_input_words: int = Field(ge=1)
-    eval_share: float = Field(gt=0, lt=1)
-
-    @model_validator(mode="after")
-    def _ordered(self) -> Self:
-        if self.min_input_words > self.max_input_words:
-            raise ValueError("min_input_words is greater than max_input_words")
-        return self
-
-
 class DataConfig(Settings):
-    """All of `data.yaml`."""
+    """All of `data.yaml`. `preamble` stands before every prompt, of training and evaluation too; it may be empty."""
 
     seed: int = Field(ge=0)
-    preamble: str = Field(min_length=1)
+    preamble: str
     collect: Collect
     predict: Predict
     score: Score
     sample: Sample
     mix: Mix
+
+    @property
+    def prediction_preamble(self) -> str:
+        """What stands before the prompts of the stage predict."""
+        return self.preamble if self.predict.preamble is None else self.predict.preamble
 
     @model_validator(mode="after")
     def _enough_demonstrations(self) -> Self:

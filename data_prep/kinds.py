@@ -1,6 +1,6 @@
 """Whether a task is scored by exact match or as generation: the list's word, else rules over its answers.
 
-    python -m data_prep.kinds recipes/mistral-7b-birbal [--data PATH] [--annotations FILE]
+    python -m data_prep.kinds recipes/mistral-7b-birbal/data-200k.yaml [--data PATH] [--annotations FILE]
 
 Prints how far the rules agree with annotations made by hand, and each task where they do not. The rules' numbers
 are data.yaml's `collect.kind`. After Birbal's division: an answer that is one word or a label is matched exactly.
@@ -95,9 +95,10 @@ def main(argv: list[str] | None = None) -> int:
     import typer
 
     from oneday.console import RECIPE_HELP, run_command, typer_main
+    from oneday.options import RecipeFolder
 
     def command(
-        recipe: Annotated[Path, typer.Argument(help="Recipe folder with a data.yaml.")],
+        recipe: RecipeFolder,
         data: Annotated[str | None, typer.Option(help="Task files, instead of collect.path.")] = None,
         annotations: Annotated[Path | None, typer.Option(help="Table of kinds, instead of the recipe's list.")] = None,
     ) -> int:
@@ -106,20 +107,22 @@ def main(argv: list[str] | None = None) -> int:
     return typer_main(command, f"Compare derived kinds of tasks with annotated ones.\n\n{RECIPE_HELP}", argv)
 
 
-def _printer(folder: Path, data: str | None, annotations: Path | None) -> Callable[[], None]:
+def _printer(recipe: Path, data: str | None, annotations: Path | None) -> Callable[[], None]:
     def work() -> None:
         from tempfile import TemporaryDirectory
 
         from data_prep.config import DataConfig
         from data_prep.selection import read_list
         from oneday.config import load_config
+        from oneday.recipe import find_data_file
 
-        config = load_config(folder / "data.yaml", DataConfig).collect
+        data_path = find_data_file(recipe)
+        config = load_config(data_path, DataConfig).collect
         if config.source != "natural_instructions":
-            raise ValueError(f"{folder / 'data.yaml'}: collect.source is {config.source}, whose kinds are known")
+            raise ValueError(f"{data_path}: collect.source is {config.source}, whose kinds are known")
         if annotations is None and config.tasks.list is None:
             raise ValueError("no annotations: name a table with --annotations")
-        table = annotations or folder / str(config.tasks.list)
+        table = annotations or data_path.with_name(str(config.tasks.list))
         with TemporaryDirectory() as scratch:
             revision = config.revision if data is None else None
             derived = derive_all(data or config.path, revision, config.kind, Path(scratch))

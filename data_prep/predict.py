@@ -56,7 +56,7 @@ def run(recipe: Recipe, run_dir: Path, output_dir: Path, execution: Execution = 
     counts = totals(finished.values())
     if not counts["predictions"] and counts["prompt_too_long"]:
         limit = recipe.data.predict.max_prompt_tokens
-        raise StageError(f"no prompt fits into predict.max_prompt_tokens {limit}; raise it (data.yaml)")
+        raise StageError(f"no prompt fits into predict.max_prompt_tokens {limit}; raise it ({recipe.data_file})")
     dropped = {"prompt_too_long": counts.pop("prompt_too_long")}
     return Outcome(counts, dropped, {"tasks_finished_before": before, "model": model_digest(recipe.base_model)})
 
@@ -106,7 +106,7 @@ def make_job(recipe: Recipe, name: str, task: Task, model: str, count_tokens: To
     """A task's prompts, as many as fit."""
     config = recipe.data.predict
     prompts = few_shot_prompts(
-        recipe.data.preamble, task, config.demonstrations, config.max_prompt_tokens, count_tokens
+        recipe.data.prediction_preamble, task, config.demonstrations, config.max_prompt_tokens, count_tokens
     )
     return Job(
         task=name,
@@ -159,9 +159,15 @@ def _longest(recipe: Recipe) -> int:
     if context is not None and needed > context:
         raise StageError(
             f"predict.max_prompt_tokens and max_new_tokens ask for {needed} tokens, but the context of "
-            f"{recipe.base_model} is {context}; lower them (data.yaml)"
+            f"{recipe.base_model} is {context}; lower them ({recipe.data_file})"
         )
     return needed
+
+
+def _settings(recipe: Recipe) -> dict[str, object]:
+    """The prompts' preamble, wherever the recipe states it, and the rest of `predict`."""
+    preamble = recipe.data.prediction_preamble
+    return {"preamble": preamble, "predict": recipe.data.predict.model_dump(exclude={"preamble"})}
 
 
 STAGE = Stage(
@@ -170,7 +176,7 @@ STAGE = Stage(
     module="data_prep.predict",
     summary="Answer the collected instances with the base model, few-shot.",
     inputs=("01_collect/tasks", "01_collect/tasks.jsonl"),
-    settings=lambda recipe: {"preamble": recipe.data.preamble, "predict": recipe.data.predict.model_dump()},
+    settings=_settings,
     run=run,
     uses_model=True,
     keeps_folder=True,

@@ -21,19 +21,19 @@ from data_prep.sample_page import example_rows, page_facts, write_sample_page
 from data_prep.sampling.birbal import BirbalRule
 from data_prep.sampling.config import Sample
 from data_prep.sampling.rows import Choice, Integers, SamplingRule, TaskRows, TokenCounter
+from data_prep.sampling.uniform import UniformRule
 from data_prep.sampling.weighted import WeightedRule
 from data_prep.tasks import read_task_list
 from oneday.console import progress, stage_main
 from oneday.files import atomic_write, read_json, write_json
-from oneday.models import model_files
-from oneday.prompt import task_prompt
+from oneday.models import tokenizer_files
+from oneday.prompt import WHITE_SPACE, task_prompt
 from oneday.recipe import Recipe
 from oneday.records import Example, SampledTask, TaskEntry, TaskScore
 from oneday.stage import Outcome, Stage
 from serve.tokens import token_counter
 
 INPUT_HERE = "\0the input\0"
-WHITE_SPACE = "".join(filter(str.isspace, map(chr, range(0x3001))))  # what `str.strip` strips
 
 
 def run(recipe: Recipe, run_dir: Path, output_dir: Path) -> Outcome:
@@ -82,7 +82,7 @@ def scored_file(run_dir: Path, task: str) -> Path:
 
 def counts_tokens(config: Sample) -> bool:
     """Whether the rule needs the base model's tokenizer."""
-    return config.rule == "weighted" and config.budget.tokens is not None
+    return config.rule != "birbal" and config.budget.tokens is not None
 
 
 def rule_of(recipe: Recipe, run_dir: Path) -> SamplingRule:
@@ -90,6 +90,8 @@ def rule_of(recipe: Recipe, run_dir: Path) -> SamplingRule:
     config = recipe.data.sample
     if config.rule == "birbal":
         return BirbalRule(config)
+    if config.rule == "uniform":
+        return UniformRule(config, _token_counter(recipe, run_dir))
     return WeightedRule(config, _token_counter(recipe, run_dir))
 
 
@@ -138,8 +140,9 @@ def examples(preamble: str, task: TaskEntry, rows: pl.DataFrame) -> pl.DataFrame
     """
     before, after = task_prompt(preamble, task, INPUT_HERE).split(INPUT_HERE)
     stripped = pl.col("input").str.strip_chars(WHITE_SPACE)
+    prompt = pl.concat_str(pl.lit(before), stripped, pl.lit(after))
     columns = {
-        "question": pl.concat_str(pl.lit(before), stripped, pl.lit(after)),
+        "question": pl.when(stripped == "").then(pl.lit(task_prompt(preamble, task, ""))).otherwise(prompt),
         "answer": pl.col("answer").list.first(),
         "source": pl.lit(task.source[0] if task.source else task.task),
         "task": pl.lit(task.task),
@@ -185,8 +188,7 @@ def _settings(recipe: Recipe) -> dict[str, object]:
     config = recipe.data.sample
     settings = {"seed": recipe.data.seed, "preamble": recipe.data.preamble, "sample": config.model_dump(mode="json")}
     if counts_tokens(config):
-        files = model_files(recipe.base_model)
-        settings["tokenizer"] = {name: files[name] for name in files if not name.endswith(".safetensors")}
+        settings["tokenizer"] = tokenizer_files(recipe.base_model)
     return settings | {"page": template_hashes(), "page_facts": page_facts(recipe)}
 
 

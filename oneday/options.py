@@ -5,7 +5,10 @@ from typing import Annotated
 
 import typer
 
-RecipeFolder = Annotated[Path, typer.Argument(help="Recipe folder, for example recipes/quickstart.")]
+RecipeFolder = Annotated[
+    Path,
+    typer.Argument(help="Recipe folder, such as recipes/quickstart, or one of its data files, such as data-400k.yaml."),
+]
 Out = Annotated[Path | None, typer.Option(help="Run folder [default: runs/RECIPE].")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would run, change nothing.")]
 EngineName = Annotated[

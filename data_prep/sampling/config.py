@@ -96,7 +96,21 @@ class SampleWeighted(Settings):
     single_reference: bool
 
 
+class SampleUniform(Settings):
+    """Rows drawn at random, whatever the model answered, the same number of every task within the budget.
+
+    What a task with few rows cannot give goes to the others.
+    """
+
+    rule: Literal["uniform"]
+    budget: Budget
+    max_input_words: int = Field(ge=1)
+    single_reference: bool
+
+
 Sample = Annotated[
-    Annotated[SampleBirbal, Tag("birbal")] | Annotated[SampleWeighted, Tag("weighted")],
-    chosen_by("rule", "birbal", "weighted"),
+    Annotated[SampleBirbal, Tag("birbal")]
+    | Annotated[SampleWeighted, Tag("weighted")]
+    | Annotated[SampleUniform, Tag("uniform")],
+    chosen_by("rule", "birbal", "weighted", "uniform"),
 ]

@@ -100,6 +100,10 @@ def test_the_command_prints_agreement_and_differences(
     options = ["--data", str(folder), "--annotations", str(tmp_path / "other.tsv")]
     assert main([str(recipe.path), *options]) == 0
     assert capsys.readouterr().out == "1 of 1 annotated tasks agree (100.0%)\n"
+    (recipe.path / "data.yaml").rename(recipe.path / "data-200k.yaml")
+    assert main([str(recipe.path / "data-200k.yaml"), *options]) == 0
+    assert main([str(recipe.path), *options]) == 2
+    assert "there is no data.yaml, but data-200k.yaml" in capsys.readouterr().err
 
 
 def test_the_command_needs_natural_instructions_and_annotations(

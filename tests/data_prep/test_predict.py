@@ -282,8 +282,8 @@ def test_rows_are_accounted_for_from_collect_to_mix(finished: Pipeline) -> None:
     collect, predict, score, sample, mix = finished.run()
     assert collect.counts["instances"] == predict.counts["predictions"] == score.counts["predictions"]
     assert sample.counts["scored"] == sample.counts["taken"] + sum(sample.dropped.values()) == 21
-    assert mix.counts["sampled"] == mix.counts["train"] + mix.counts["eval"] + sum(mix.dropped.values())
-    assert mix.counts["sampled"] == sample.counts["taken"] > 0
+    assert mix.counts["read"] == mix.counts["train"] + mix.counts["eval"] + sum(mix.dropped.values())
+    assert mix.counts["read"] == sample.counts["taken"] > 0
 
 
 def test_a_finished_run_is_skipped_and_a_new_split_runs_the_mix_alone(pipeline: Pipeline, finished: Pipeline) -> None:
@@ -308,3 +308,24 @@ def test_spoilt_predictions_are_made_again_alone(pipeline: Pipeline) -> None:
     pipeline.run()
     assert path.read_bytes() == whole
     assert redone(before, pipeline) == {"siqa"}
+
+
+def test_a_preamble_for_predictions_alone_leaves_them_as_they_are(pipeline: Pipeline) -> None:
+    """Moved from the recipe to `predict`, it gives the same prompts; the training prompts lose it."""
+    before, preamble = times(pipeline), pipeline.recipe.load().data.preamble
+    settings = data_prep.predict.STAGE.settings(pipeline.recipe.load())
+    pipeline.recipe.edit("data.yaml", preamble="", predict__preamble=preamble)
+    pipeline.run("sample")
+    assert redone(before, pipeline) == set()
+    assert data_prep.predict.STAGE.settings(pipeline.recipe.load()) == settings
+    sampled = read_jsonl(pipeline.run_dir / "04_sample/sampled.jsonl", Example)
+    assert sampled and all(row.question.startswith("### Instruction:\n") for row in sampled)
+    assert all(row.few_shot_prompt.startswith(preamble) for row in predictions(pipeline))
+
+
+def test_another_preamble_for_predictions_redoes_them(pipeline: Pipeline) -> None:
+    before = times(pipeline)
+    pipeline.recipe.edit("data.yaml", predict__preamble="")
+    pipeline.run("predict")
+    assert redone(before, pipeline) == set(before)
+    assert all(row.few_shot_prompt.startswith("### Instruction:\n") for row in predictions(pipeline))

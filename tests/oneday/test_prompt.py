@@ -53,3 +53,24 @@ def test_white_space_around_the_parts_does_not_count() -> None:
 
 def test_white_space_inside_the_parts_is_kept() -> None:
     assert "### Input:\na  b\n\nc\n\n### Response:\n" in build_prompt("P", "D", "a  b\n\nc")
+
+
+@pytest.mark.parametrize("blank", ["", " \n"])
+def test_an_empty_preamble_leaves_nothing_of_itself(blank: str) -> None:
+    prompt = "### Instruction:\nAnswer.\n\n### Input:\nIs snow white?\n\n### Response:\n"
+    assert build_prompt(blank, "Answer.", "Is snow white?") == prompt
+
+
+@pytest.mark.parametrize("blank", ["", " \n"])
+def test_a_question_that_stands_alone_is_an_input_without_an_instruction(blank: str) -> None:
+    assert build_prompt("", blank, "Is snow white?") == "### Input:\nIs snow white?\n\n### Response:\n"
+    assert build_prompt("P", blank, "x") == "P\n\n### Input:\nx\n\n### Response:\n"
+
+
+@pytest.mark.parametrize("blank", ["", " \n"])
+def test_an_empty_input_leaves_its_block_out_also_in_a_demonstration(blank: str) -> None:
+    assert build_prompt("P", "Tell a joke.", blank) == "P\n\n### Instruction:\nTell a joke.\n\n### Response:\n"
+    shown = [PositiveExample(input=blank, output="Ha.")]
+    assert build_prompt("", "Tell a joke.", blank, shown) == (
+        "### Instruction:\nTell a joke.\n\n### Response:\nHa.\n\n### Response:\n"
+    )

@@ -57,6 +57,14 @@ def clear_schedule(recipe: Any) -> None:
     recipe.remove("train.yaml", *keys, *others)
 
 
+DATA_FILES = sorted(ROOT.glob("recipes/**/data*.yaml"))
+
+
+@pytest.mark.parametrize("path", DATA_FILES, ids=lambda path: f"{path.parent.name}/{path.name}")
+def test_every_data_file_of_a_recipe_is_checked_with_its_folder(path: Path) -> None:
+    assert path in check_recipe(path)
+
+
 @pytest.mark.parametrize("path", sorted(ROOT.glob("recipes/**/train.yaml")), ids=lambda path: path.parent.name)
 def test_every_recipe_is_valid(path: Path) -> None:
     assert path in check_recipe(path.parent)
@@ -252,6 +260,97 @@ def test_demand_of_this_project_is_reported_with_its_reason(
     assert reason in messages[key]
 
 
+@pytest.mark.parametrize(
+    ("output", "ds_type", "keys"),
+    [
+        ("parquet", "parquet", set()),
+        ("parquet", None, set()),
+        ("parquet", "json", {"datasets.0.ds_type", "test_datasets.0.ds_type"}),
+        (
+            "jsonl",
+            "parquet",
+            {f"{key}.0.{last}" for key in ("datasets", "test_datasets") for last in ("path", "ds_type")},
+        ),
+    ],
+)
+def test_training_reads_the_format_that_the_mix_writes(
+    recipe: Any, output: str, ds_type: str | None, keys: set[str]
+) -> None:
+    recipe.edit("data.yaml", mix__output=output)
+    for key, name in (("datasets", "train"), ("test_datasets", "eval")):
+        path = f"runs/quickstart/05_mix/{name}.parquet"
+        recipe.edit("train.yaml", **{f"{key}__0__path": path, f"{key}__0__ds_type": ds_type})
+    if keys:
+        messages = told(recipe)
+        assert set(messages) == keys
+        assert all("mix.output of data.yaml" in text for text in messages.values())
+    else:
+        check_recipe(recipe.path)
+
+
+def test_training_on_jsonl_where_the_mix_writes_parquet_is_a_fault(recipe: Any) -> None:
+    recipe.edit("data.yaml", mix__output="parquet")
+    messages = told(recipe)
+    assert set(messages) == {f"{key}.0.{last}" for key in ("datasets", "test_datasets") for last in ("path", "ds_type")}
+    assert "must be runs/quickstart/05_mix/eval.parquet" in messages["test_datasets.0.path"]
+    assert "must be parquet" in messages["datasets.0.ds_type"]
+
+
+def test_every_data_file_of_the_folder_must_write_what_the_training_reads(recipe: Any) -> None:
+    text = (recipe.path / "data.yaml").read_text(encoding="utf-8")
+    (recipe.path / "data-large.yaml").write_text(text, encoding="utf-8")
+    check_recipe(recipe.path)
+    recipe.edit("data-large.yaml", mix__output="parquet")
+    assert "mix.output of data-large.yaml" in told(recipe)["datasets.0.path"]
+
+
+TABLE = {
+    "source": "table",
+    "name": "own",
+    "licence": "ours",
+    "path": "own.csv",
+    "question_answer": {"question": "q", "answer": "a"},
+}
+
+
+def test_rows_longer_than_a_training_that_stops_at_them_are_a_fault_of_the_data_file(recipe: Any) -> None:
+    recipe.edit("data.yaml", mix__max_tokens=513)
+    (fault,) = faults_of(recipe)
+    assert (fault.file.name, fault.key) == ("data.yaml", "mix.max_tokens")
+    assert fault.line == recipe.line("data.yaml", "max_tokens: 513")
+    text = "513, but sequence_len of train.yaml is 512 and training stops at longer rows"
+    assert fault.message == text
+    recipe.edit("data.yaml", mix__max_tokens=512)
+    check_recipe(recipe.path)
+
+
+def test_rows_of_unknown_length_are_a_fault_unless_the_stage_sample_limits_them(recipe: Any) -> None:
+    check_recipe(recipe.path)  # it has rows of the stage sample alone, and no max_tokens
+    recipe.edit("data.yaml", mix__sources=[{"source": "sampled"}, TABLE])
+    assert "must be set, to at most sequence_len of train.yaml (512)" in told(recipe)["mix.max_tokens"]
+    recipe.edit("data.yaml", mix__max_tokens=512)
+    check_recipe(recipe.path)
+
+
+@pytest.mark.parametrize("strategy", ["truncate", "drop"])
+def test_training_that_does_not_stop_at_long_rows_takes_rows_of_any_length(recipe: Any, strategy: str) -> None:
+    recipe.edit("data.yaml", mix__sources=[TABLE], mix__max_tokens=8000)
+    recipe.edit("train.yaml", excess_length_strategy=strategy)
+    check_recipe(recipe.path)
+
+
+def test_the_shortest_training_of_the_folder_limits_the_rows_of_every_data_file(recipe: Any) -> None:
+    for name in ("data", "train"):
+        text = (recipe.path / f"{name}.yaml").read_text(encoding="utf-8").replace("06_train/model", "06_train/short")
+        (recipe.path / f"{name}-short.yaml").write_text(text, encoding="utf-8")
+    recipe.edit("train-short.yaml", sequence_len=256)
+    recipe.edit("data-short.yaml", mix__max_tokens=300)
+    recipe.edit("data.yaml", mix__max_tokens=256)
+    (fault,) = faults_of(recipe)
+    assert (fault.file.name, fault.key) == ("data-short.yaml", "mix.max_tokens")
+    assert "sequence_len of train-short.yaml is 256" in fault.message
+
+
 def test_named_checkpoint_stands_in_for_automatic_resumption(recipe: Any) -> None:
     recipe.edit("train.yaml", auto_resume_from_checkpoints=None, resume_from_checkpoint="runs/quickstart/06_train/x")
     check_recipe(recipe.path)
@@ -328,6 +427,26 @@ def test_variants_are_checked_as_well(recipe: Any) -> None:
     for name in ("data", "eval", "train"):
         recipe.edit(f"{name}-fast.yaml", nonsense_key=1)
     assert [fault.file.name for fault in faults_of(recipe)] == ["data-fast.yaml", "eval-fast.yaml", "train-fast.yaml"]
+
+
+def test_recipe_with_variants_only_is_valid_and_its_faults_are_those_of_all(recipe: Any) -> None:
+    text = (recipe.path / "data.yaml").read_text(encoding="utf-8")
+    (recipe.path / "data.yaml").rename(recipe.path / "data-200k.yaml")
+    (recipe.path / "data-400k.yaml").write_text(text, encoding="utf-8")
+    names = ["data-200k.yaml", "data-400k.yaml", "eval.yaml", "train.yaml"]
+    assert [path.name for path in check_recipe(recipe.path)] == names
+    assert [path.name for path in check_recipe(recipe.path / "data-400k.yaml")] == names
+    recipe.edit("data-400k.yaml", score__rules=["strip"])
+    recipe.edit("data-200k.yaml", seed=-1)
+    recipe.edit("eval.yaml", nonsense_key=1)
+    assert [(fault.file.name, fault.key) for fault in faults_of(recipe)] == [
+        ("data-200k.yaml", "seed"),
+        ("eval.yaml", "nonsense_key"),
+    ]
+    recipe.remove("eval.yaml", "nonsense_key")
+    faults = faults_of(recipe)
+    assert [(fault.file.name, fault.key) for fault in faults] == [("data-200k.yaml", "seed"), ("eval.yaml", "rules")]
+    assert "but data-400k.yaml: score.rules is [strip]" in faults[1].message
 
 
 def test_two_trainings_of_a_recipe_may_not_share_a_folder(recipe: Any) -> None:
