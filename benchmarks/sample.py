@@ -233,7 +233,7 @@ def measure(module: str, folder: str, recipe: Path, run_dir: Path) -> Measured:
             said.seek(0)
             raise StageError(f"{' '.join(command)} failed:\n{said.read().decode(errors='replace')}")
     counts = read_report(run_dir / folder / "report.json").counts
-    rows_in = counts["scored"] if "scored" in counts else counts["sampled"]
+    rows_in = counts["scored"] if "scored" in counts else counts["read"]
     rows_out = counts["taken"] if "taken" in counts else counts["train"] + counts["eval"]
     unit = 1 if sys.platform == "darwin" else 1024  # of ru_maxrss
     cpu = usage.ru_utime + usage.ru_stime
