@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from benchmarks import mix as benchmark
 from benchmarks.mix import KINDS, Planted, Writer, main, rows_of
@@ -16,10 +17,10 @@ def _tiny_model(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, tiny_model_dir:
 
     def with_tiny_model(*args: Any, **changes: Any) -> Path:
         recipe = original(*args, **changes)
-        text = (recipe / "train.yaml").read_text(encoding="utf-8")
-        (recipe / "train.yaml").write_text(
-            text.replace("runs/models/SmolLM2-135M-Instruct", str(tiny_model_dir)), encoding="utf-8"
-        )
+        settings = yaml.safe_load((recipe / "train.yaml").read_text(encoding="utf-8"))
+        del settings["oneday_base_model_from"]
+        settings["base_model"] = str(tiny_model_dir)
+        (recipe / "train.yaml").write_text(yaml.safe_dump(settings, sort_keys=False), encoding="utf-8")
         return recipe
 
     monkeypatch.setattr(benchmark, "write_recipe", with_tiny_model)
