@@ -268,7 +268,7 @@ def plain_script(data: Path, out: Path) -> None:
 
 def same_work(recipe_folder: Path, out: Path) -> None:
     """What the script does, by the functions of the stage, with one process."""
-    from data_prep.mixing.context import Context
+    from data_prep.mixing.context import Context, part_folder
     from data_prep.mixing.executor import make_parts
     from data_prep.mixing.output import PartLines, write_lines
     from data_prep.mixing.plan import Located, plan_jobs
@@ -283,7 +283,7 @@ def same_work(recipe_folder: Path, out: Path) -> None:
     reports = make_parts(context, plan_jobs(sources), 1, None)
     rows = load_rows(context.parts, reports, mix)
     split = shuffled_split(np.flatnonzero(decide(rows, reports, context).alive).tolist(), rows, mix, seed)
-    files = [context.parts / f"{report.number:06}" / "lines.jsonl" for report in reports]
+    files = [context.parts / part_folder(report.number) / "lines.jsonl" for report in reports]
     with PartLines(files, rows.part, rows.numbers("start"), rows.numbers("size")) as lines:
         for name, chosen in zip(("train", "eval"), split, strict=True):
             with progress(len(chosen), name, "row") as bar:

@@ -23,18 +23,18 @@ import typer
 from data_prep.mix_report import page_facts, template_hashes, write_reports
 from data_prep.mixing.cleaning import forget_held_out
 from data_prep.mixing.contamination import forget_index
-from data_prep.mixing.context import Context
+from data_prep.mixing.context import Context, part_folder
 from data_prep.mixing.decontaminate import EvalIndex, EvalRow
-from data_prep.mixing.eval_sets import eval_set_fingerprints, read_eval_sets
+from data_prep.mixing.eval_sets import HELD_OUT, eval_set_fingerprints, read_eval_sets
 from data_prep.mixing.executor import make_parts
 from data_prep.mixing.manifest import make_manifest
 from data_prep.mixing.output import PartLines, write_lines
 from data_prep.mixing.part import PartReport
 from data_prep.mixing.plan import (
-    HELD_OUT,
     check_local,
     locate,
     plan_jobs,
+    reasons,
     require_rows,
     source_fingerprints,
     stage_inputs,
@@ -44,7 +44,6 @@ from data_prep.mixing.rows import Fates, decide, load_rows
 from data_prep.mixing.split import shuffled_split
 from oneday.console import progress, run_stage, stage_help, typer_main
 from oneday.models import ensure_base_model, package_version, tokenizer_files
-from oneday.page import words
 from oneday.recipe import Recipe
 from oneday.stage import Outcome, Stage, StageError
 from serve.tokens import light_token_counter
@@ -73,7 +72,7 @@ def run(recipe: Recipe, run_dir: Path, output_dir: Path, execution: Execution = 
     fates = decide(rows, reports, context)
     require_some(reports, fates)
     split = shuffled_split(np.flatnonzero(fates.alive).tolist(), rows, mix, recipe.data.seed)
-    files = [context.parts / f"{report.number:06}" / "lines.jsonl" for report in reports]
+    files = [context.parts / part_folder(report.number) / "lines.jsonl" for report in reports]
     with PartLines(files, rows.part, rows.numbers("start"), rows.numbers("size")) as lines:
         with progress(len(split.train) + len(split.eval), "mix", "row") as bar:
             write_lines(lines, split.train, output_dir / f"train.{mix.output}", mix.output, bar)
@@ -102,8 +101,9 @@ def require_some(reports: Sequence[PartReport], fates: Fates) -> None:
     if fates.alive.any():
         return
     dropped = sum((Counter(counts) for counts in (*(report.dropped for report in reports), *fates.dropped)), Counter())
-    why = ", ".join(f"{count:,} {words(reason)}" for reason, count in dropped.most_common())
-    raise StageError(f"no row is left of {dropped.total():,} ({why}); look at the settings of mix (data.yaml)")
+    raise StageError(
+        f"no row is left of {dropped.total():,} ({reasons(dropped)}); look at the settings of mix (data.yaml)"
+    )
 
 
 def make_context(recipe: Recipe, run_dir: Path, work: Path, eval_rows: list[EvalRow]) -> Context:
@@ -126,12 +126,10 @@ def make_context(recipe: Recipe, run_dir: Path, work: Path, eval_rows: list[Eval
 
 def outcome(manifest: Manifest) -> Outcome:
     """What the stage reports of it."""
-    dropped: dict[str, int] = {}
-    for source in manifest.sources:
-        for reason, count in source.dropped.items():
-            dropped[reason] = dropped.get(reason, 0) + count
-    totals = {name: sum(getattr(source, name) for source in manifest.sources) for name in ("read", "train", "eval")}
-    counts = {"sources": len(manifest.sources), **totals, "tokens": sum(source.tokens for source in manifest.sources)}
+    dropped = sum((Counter(source.dropped) for source in manifest.sources), Counter[str]())
+    names = ("read", "train", "eval", "tokens")
+    totals = {name: sum(getattr(source, name) for source in manifest.sources) for name in names}
+    counts = {"sources": len(manifest.sources), **totals}
     return Outcome(
         counts,
         dict(sorted(dropped.items())),

@@ -12,12 +12,11 @@ import shutil
 import sys
 import tempfile
 from contextlib import redirect_stderr
-from functools import cache
 from importlib import metadata
 from pathlib import Path
 from typing import Annotated
 
-from oneday.files import sha256_file, sha256_json, write_json
+from oneday.files import sha256_file, sha256_json, sha256_once, write_json
 
 RECORD = "oneday_model.json"
 
@@ -96,23 +95,12 @@ def _hashes(base_model: str, suffixes: set[str]) -> dict[str, str]:
     """The hash of each file of a local model with one of the suffixes."""
     folder = Path(base_model)
     names = sorted(path.name for path in folder.glob("*") if path.suffix in suffixes and path.name != RECORD)
-    return {f"base_model/{name}": _cached_sha256(folder / name) for name in names}
+    return {f"base_model/{name}": sha256_once(folder / name) for name in names}
 
 
 def model_digest(base_model: str) -> str:
     """One hash for all files of a local model, or for the hub id."""
     return sha256_json(model_files(base_model))
-
-
-def _cached_sha256(path: Path) -> str:
-    """A file's hash, worked out once a process for each size and time: several stages ask for a model's gigabytes."""
-    stat = path.stat()
-    return _sha256(path, stat.st_size, stat.st_mtime_ns)
-
-
-@cache
-def _sha256(path: Path, size: int, modified_ns: int) -> str:
-    return sha256_file(path)
 
 
 def _convert(gguf: Path, package: str, target: Path) -> None:

@@ -11,11 +11,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from data_prep.mixing.words import BASE as MIX
+
 Rows = NDArray[np.int64]
 Keys = NDArray[np.uint64]
 DEPTH = 4
 WHOLE = 3  # of so many rows every pair is formed: first and second, first and third, second and third
-MIX = np.uint64(0x9E3779B97F4A7C15)  # odd; 2**64 divided by the golden ratio
 
 
 @dataclass(frozen=True)

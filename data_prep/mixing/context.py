@@ -39,4 +39,9 @@ class Job:
     @property
     def folder(self) -> str:
         """The part's name below the folder of all parts."""
-        return f"{self.number:06}"
+        return part_folder(self.number)
+
+
+def part_folder(number: int) -> str:
+    """The name of a part's folder."""
+    return f"{number:06}"

@@ -21,8 +21,8 @@ from data_prep.sources.mix_config import MixSource, Sampled, Table, name_of
 from oneday.prompt import WHITE_SPACE
 from oneday.records import Example
 
-# `question` is null where the prompt is still to be put together, `source` that of the row.
 BLOCK_BYTES = 2**20  # parsed at a time: what stays in the processor's cache is done twice as fast
+# `question` is null where the prompt is still to be put together, `source` that of the row.
 COLUMNS = ("instruction", "input", "answer", "task", "id", "source", "question")
 Columns = tuple[str, str, str, str, str, str, str | None]
 

@@ -6,6 +6,7 @@ are read of HELM: a reference is mostly a word or two, and added to its question
 """
 
 from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ import orjson
 from data_prep.mixing.config import EvalSet, HeldOutSet, HelmSet, TableSet, eval_set_name
 from data_prep.mixing.decontaminate import EvalRow
 from data_prep.sources.chunks import plan_chunks, read_chunk
-from data_prep.sources.data_set import fingerprint, require_columns, resolve
+from data_prep.sources.data_set import fingerprint, require_columns, resolve, told_of
 from data_prep.sources.example_source import Drop, Row
 from oneday.files import iterate_jsonl, sha256_file, sha256_json
 from oneday.records import HeldOut
@@ -32,12 +33,10 @@ def read_eval_sets(sets: Sequence[EvalSet], run_dir: Path, work: Path) -> list[E
     rows: list[EvalRow] = []
     for eval_set in sets:
         name = eval_set_name(eval_set)
-        try:
+        with _named(eval_set):
             own = [EvalRow(name, id_, _encodable(text)) for id_, text in _texts(eval_set, run_dir, work)]
             if not any(row.text.strip() for row in own):
                 raise ValueError("there is no text in it; remove the set, or name one that has rows")
-        except (FileNotFoundError, ValueError) as error:
-            raise type(error)(f"mix.decontaminate.eval_sets: {name}: {error}") from error
         rows += own
     return rows
 
@@ -49,16 +48,18 @@ def eval_set_fingerprints(sets: Sequence[EvalSet]) -> dict[str, Any]:
     """
     prints: dict[str, Any] = {}
     for eval_set in sets:
-        try:
+        with _named(eval_set):
             if isinstance(eval_set, TableSet):
                 prints[eval_set.name] = fingerprint(eval_set.data_set())
             elif isinstance(eval_set, HelmSet):
                 root, files = _helm_files(eval_set)
                 hashes = [(ascii(path.relative_to(root).as_posix()), sha256_file(path)) for path in files]
                 prints[eval_set.name] = {"files": len(files), "sha256": sha256_json(hashes)}
-        except (FileNotFoundError, ValueError) as error:
-            raise type(error)(f"mix.decontaminate.eval_sets: {eval_set_name(eval_set)}: {error}") from error
     return prints
+
+
+def _named(eval_set: EvalSet) -> AbstractContextManager[None]:
+    return told_of(f"mix.decontaminate.eval_sets: {eval_set_name(eval_set)}")
 
 
 def _texts(eval_set: EvalSet, run_dir: Path, work: Path) -> Iterator[tuple[str, str]]:

@@ -58,12 +58,8 @@ def make_manifest(
     for place, source in enumerate(sources):
         own = rows.source[used] == place
         parts = [report for report in reports if report.source == source.name]
-        train, evaluation = int((own & in_train).sum()), int((own & ~in_train).sum())
-        dropped = sum((Counter(report.dropped) for report in parts), Counter(fates.dropped[place]))
-        results.append(_source(source, sum(report.read for report in parts), dropped, train, evaluation))
-        results[-1].tokens = int(tokens[own].sum())
-        results[-1].token_histogram = _histogram(tokens[own])
-        results[-1].tasks = _tasks(rows, used[own], tokens[own])
+        train = int((own & in_train).sum())
+        results.append(_source(source, parts, fates.dropped[place], train, rows, used[own], tokens[own]))
     names = [f"{part}.{mix.output}" for part in ("train", "eval")]
     return Manifest(
         recipe=recipe.name,
@@ -87,9 +83,19 @@ def make_manifest(
     )
 
 
-def _source(source: Located, read: int, dropped: Counter[str], train: int, evaluation: int) -> SourceResult:
+def _source(
+    source: Located,
+    parts: Sequence[PartReport],
+    dropped_later: Counter[str],
+    train: int,
+    rows: AllRows,
+    used: Integers,
+    tokens: Integers,
+) -> SourceResult:
+    """What is known of a source; `used` are its rows that are used, `train` of them for training, with their tokens."""
     settings, published = source.settings, source_of(source.settings)
     data_set = settings if isinstance(settings, DataSet) else None
+    dropped = sum((Counter(report.dropped) for report in parts), Counter(dropped_later))
     return SourceResult(
         name=source.name,
         source=settings.source,
@@ -100,13 +106,13 @@ def _source(source: Located, read: int, dropped: Counter[str], train: int, evalu
         revision=data_set.revision if data_set else None,
         commit=source.resolved.commit,
         sha256=source.resolved.sha256,
-        read=read,
+        read=sum(report.read for report in parts),
         dropped={reason: count for reason, count in sorted(dropped.items()) if count},
         train=train,
-        eval=evaluation,
-        tokens=0,
-        token_histogram=[],
-        tasks=[],
+        eval=len(used) - train,
+        tokens=int(tokens.sum()),
+        token_histogram=_histogram(tokens),
+        tasks=_tasks(rows, used, tokens),
     )
 
 

@@ -14,9 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 from rapidfuzz.distance import Levenshtein
 
-from data_prep.mixing.candidates import MIX, Keys, Pairs, Rows, candidate_pairs
+from data_prep.mixing.candidates import Keys, Pairs, Rows, candidate_pairs
 from data_prep.mixing.config import NearDuplicates
 from data_prep.mixing.estimate import allowed_changes, worth_comparing
+from data_prep.mixing.words import BASE as MIX
 
 BLOCK = 8192  # pairs that are Python's numbers at a time: as such they take ten times the memory
 LOW_BITS, FIRST_CHARACTER = np.uint32(0xFFFFF), np.uint32(0x10000)  # all sums of the two are valid characters

@@ -46,7 +46,6 @@ class PartLines(AbstractContextManager["PartLines"]):
             half = len(parts) // 2
             return self.lines(rows[:half]) + self.lines(rows[half:])
         files = {part: self._opened(part) for part in set(parts)}
-        ends = (starts + self.size[chosen]).tolist()
         lines = b"".join([files[part][start:end] for part, start, end in zip(parts, starts, ends, strict=True)])
         if len(lines) != self.size[chosen].sum():
             raise StageError(f"a file below {self.files[parts[0]].parents[1]} is not whole; run the stage again")

@@ -1,23 +1,24 @@
 """The sources of a recipe -> where their files are, and the chunks to make parts of."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from data_prep.mixing.config import HeldOutSet, Mix
 from data_prep.mixing.context import Job
+from data_prep.mixing.eval_sets import HELD_OUT
 from data_prep.mixing.part import PartReport
 from data_prep.sources.chunks import plan_chunks
-from data_prep.sources.data_set import Resolved, check_columns, fingerprint, resolve
+from data_prep.sources.data_set import Resolved, check_columns, fingerprint, resolve, told_of
 from data_prep.sources.mix_config import DataSet, MixSource, Sampled, name_of
 from oneday.files import sha256_file, sha256_json
 from oneday.page import words
 from oneday.stage import StageError
 
-HELD_OUT, SAMPLED = "01_collect/held_out.jsonl", "04_sample/sampled.jsonl"
+SAMPLED = "04_sample/sampled.jsonl"
 
 
 @dataclass(frozen=True)
@@ -59,13 +60,9 @@ def locate(mix: Mix, run_dir: Path, work: Path) -> list[Located]:
     return located
 
 
-@contextmanager
-def named(source: MixSource) -> Iterator[None]:
+def named(source: MixSource) -> AbstractContextManager[None]:
     """Put the source's name before what is wrong with its files."""
-    try:
-        yield
-    except (FileNotFoundError, ValueError) as error:
-        raise type(error)(f"mix.sources: {name_of(source)}: {error}") from error
+    return told_of(f"mix.sources: {name_of(source)}")
 
 
 def require_rows(sources: Sequence[Located], reports: Sequence[PartReport]) -> None:
@@ -75,11 +72,16 @@ def require_rows(sources: Sequence[Located], reports: Sequence[PartReport]) -> N
         dropped = sum((Counter(report.dropped) for report in own), Counter[str]())
         if any(report.kept for report in own) or dropped["held_out"] or dropped["contaminated"]:
             continue
-        why = ", ".join(f"{count:,} {words(reason)}" for reason, count in dropped.most_common())
+        why = reasons(dropped) or "it has none"
         raise StageError(
-            f"mix.sources: {source.name}: none of its {dropped.total():,} rows can be used ({why or 'it has none'}); "
+            f"mix.sources: {source.name}: none of its {dropped.total():,} rows can be used ({why}); "
             "check its settings, or leave it out"
         )
+
+
+def reasons(dropped: Counter[str]) -> str:
+    """Why rows went, in words, the most frequent reason first."""
+    return ", ".join(f"{count:,} {words(reason)}" for reason, count in dropped.most_common())
 
 
 def plan_jobs(sources: Sequence[Located]) -> list[Job]:

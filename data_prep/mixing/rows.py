@@ -11,7 +11,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from data_prep.mixing.config import Mix
-from data_prep.mixing.context import Context
+from data_prep.mixing.context import Context, part_folder
 from data_prep.mixing.exact_duplicates import first_of_equal
 from data_prep.mixing.near_duplicates import NearPart, find_near_duplicates
 from data_prep.mixing.part import PartReport
@@ -74,7 +74,9 @@ def load_rows(folder: Path, reports: Sequence[PartReport], mix: Mix) -> AllRows:
     places = {name_of(source): place for place, source in enumerate(mix.sources)}
     kept = [report.kept for report in reports]
     names = ["start", "size", "key_high", "key_low", "answer_key", "bytes", "tokens", "task"]
-    tables = [pl.read_parquet(folder / f"{report.number:06}" / "rows.parquet", columns=names) for report in reports]
+    tables = [
+        pl.read_parquet(folder / part_folder(report.number) / "rows.parquet", columns=names) for report in reports
+    ]
     return AllRows(
         source=np.repeat(np.array([places[report.source] for report in reports], dtype=np.int16), kept),
         part=np.repeat(np.arange(len(reports), dtype=np.int32), kept),
@@ -104,7 +106,7 @@ def _near(rows: AllRows, reports: Sequence[PartReport], context: Context, fates:
     assert context.mix.near_duplicates is not None
     first_rows = np.concatenate([[0], np.cumsum([report.kept for report in reports])]).tolist()
     parts = [
-        NearPart(first, context.parts / f"{report.number:06}" / "near")
+        NearPart(first, context.parts / part_folder(report.number) / "near")
         for first, report in zip(first_rows, reports, strict=False)
     ]
     found = find_near_duplicates(parts, fates.alive, rows.numbers("answer_key"), context.mix.near_duplicates)

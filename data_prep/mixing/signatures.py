@@ -11,10 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from data_prep.mixing.config import NearDuplicates
+from data_prep.mixing.words import BASE as MIX
 from data_prep.mixing.words import WordTable, run_hashes
 
 BLOCK = 65536  # shingles done at a time: they and their permuted copy stay in the processor's cache
-MIX = np.uint64(0x9E3779B97F4A7C15)  # odd; 2**64 divided by the golden ratio
 HALF = np.uint64(32)
 
 

@@ -4,10 +4,10 @@ A local file, a folder of tables, a folder that `datasets` saved, or a hub id wi
 """
 
 import difflib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from data_prep.sources.hub import HUB_ID, download
 from data_prep.sources.local_files import LocalFiles, local_files
 from data_prep.sources.mix_config import DataSet, MixSource, Table
 from data_prep.sources.table_source import mapping_of
-from oneday.files import sha256_file, sha256_json
+from oneday.files import sha256_json, sha256_once
 from oneday.machine import processors
 
 Column = str | tuple[str, ...]
@@ -61,6 +61,15 @@ def fingerprint(data_set: DataSet) -> dict[str, Any]:
     }
 
 
+@contextmanager
+def told_of(place: str) -> Iterator[None]:
+    """Put the place in the recipe before what is wrong with the files that it names."""
+    try:
+        yield
+    except (FileNotFoundError, ValueError) as error:
+        raise type(error)(f"{place}: {error}") from error
+
+
 def _local(data_set: DataSet) -> LocalFiles | None:
     """The files on disk; None for a hub id."""
     path = Path(data_set.path).expanduser()
@@ -79,20 +88,9 @@ def _local(data_set: DataSet) -> LocalFiles | None:
 
 def _sha256(local: LocalFiles) -> str:
     with ThreadPoolExecutor(processors()) as pool:  # hashing frees the interpreter, so threads do
-        hashes = list(pool.map(_sha256_of_file, local.files))
+        hashes = list(pool.map(sha256_once, local.files))
     names = [ascii(path.relative_to(local.root).as_posix()) for path in local.files]
     return sha256_json(list(zip(names, hashes, strict=True)))
-
-
-def _sha256_of_file(path: Path) -> str:
-    state = path.stat()
-    return _sha256_of_state(path, state.st_size, state.st_mtime_ns)
-
-
-@cache
-def _sha256_of_state(path: Path, size: int, changed: int) -> str:
-    """A file's hash, computed once while the file does not change: it is asked for before a stage and in it."""
-    return sha256_file(path)
 
 
 def check_columns(settings: MixSource, files: Sequence[Path]) -> None:

@@ -99,7 +99,8 @@ def load_list(path: Path) -> list[Any]:
     """The list of rows in a JSON file. ValueError names the file, and the place of the fault."""
     size = path.stat().st_size
     if size > LARGEST_JSON:
-        raise ValueError(f"{path} has {size / 2**20:,.0f} MiB; above 1 GiB give JSON Lines, one row a line")
+        most = LARGEST_JSON // 2**20
+        raise ValueError(f"{path} has {size / 2**20:,.0f} MiB; above {most} MiB give JSON Lines, one row a line")
     content = path.read_bytes().removeprefix(BYTE_ORDER_MARK)
     try:
         value = orjson.loads(content)
