@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, model_validator
 from eval.scores import Scores
 from oneday.files import read_json
 from oneday.stage import Report, read_report
+from training.run_record import RUN, RunRecord, read_run
 
 
 class LogEntry(BaseModel):
@@ -74,6 +75,7 @@ class Results(BaseModel):
     seed: int
     scores: Scores
     training: Training
+    run: RunRecord | None  # None for a training without the plugin
     stages: list[StageFacts]
     total_seconds: float
     machines: list[str]
@@ -83,13 +85,14 @@ class Results(BaseModel):
 
 def collect_results(recipe: str, base_model: str, seed: int, scores: Scores, run_dir: Path) -> Results:
     """The results of one run folder. Raises ValueError or StageError that names a damaged file."""
-    reports = read_reports(run_dir)
+    reports, model = read_reports(run_dir), run_dir / "06_train/model"
     return Results(
         recipe=recipe,
         base_model=base_model,
         seed=seed,
         scores=scores,
         training=read_training_log(run_dir / "06_train/model/training_log.json"),
+        run=read_run(model) if (model / RUN).is_file() else None,
         stages=[StageFacts.model_validate(report.model_dump()) for report in reports],
         total_seconds=round(sum(report.seconds for report in reports), 2),
         machines=machine_lines(report.hardware for report in reports),

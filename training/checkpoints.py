@@ -12,13 +12,15 @@ from oneday.models import model_files
 START = "oneday_start.json"
 WHOLE = ("trainer_state.json", "optimizer.pt", "scheduler.pt")
 
-# Keys that say where things are, not what they are; moving a run does not make it another one.
+# Keys that say where things are or how long a training may take, not what it is: a run that is moved, or given more
+# time, is no other one.
 PLACES = ("output_dir", "dataset_prepared_path", "datasets", "test_datasets", "axolotl_config_path", "plugins")
+TIME = ("oneday_budget_hours", "oneday_budget_seconds")
 
 
 def start_record(settings: Mapping[str, Any]) -> dict[str, Any]:
     """What decides the result of a training: the settings as written, the base model and the content of the data."""
-    kept = {key: value for key, value in settings.items() if key not in PLACES}
+    kept = {key: value for key, value in settings.items() if key not in (*PLACES, *TIME)}
     kept["datasets"] = [_without_path(entry) for entry in dataset_entries(settings)]
     return {
         "settings": sha256_json(json.loads(json.dumps(kept, default=str))),

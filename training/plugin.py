@@ -1,7 +1,8 @@
-"""The Axolotl plugin of this project: a base model from a package, exact restarts, exact gradients on CPU.
+"""The Axolotl plugin of this project: a deadline, safe and exact restarts, checks before the first step, run.json.
 
 Named in a recipe's train.yaml (`plugins: [training.plugin.OneDayPlugin]`); runs inside Axolotl's process, whether
-`run.py` or `accelerate launch -m axolotl.cli.train` started it. Its keys are in `training.plugin_args`.
+`run.py` or `accelerate launch -m axolotl.cli.train` started it. Its keys are in `training.plugin_args`; what it does
+while Axolotl trains is in `training.running`.
 """
 
 import fcntl
@@ -27,6 +28,18 @@ from training.checkpoints import (
     write_start,
 )
 from training.order import keep_order_over_restarts
+from training.plugin_args import budget_seconds
+from training.run_record import Ending, write_run
+from training.running.best_checkpoint import adopt_checkpoint
+from training.running.callback import Timekeeper
+from training.running.clock import CLOCK, Clock
+from training.running.deadline import Deadline
+from training.running.isolation import check_batch, packing_difference, packing_fault
+from training.running.preflight import Preflight, check_rows
+from training.running.processes import Refused, end_process, first_on_machine, first_process
+from training.running.record import make_record
+from training.running.schedule import timed_scheduler
+from training.running.stop_signal import StopSignal
 
 # Set by the train stage: the process to die with, and the file to report each step to.
 PARENT, PROGRESS = "ONEDAY_PARENT", "ONEDAY_PROGRESS"
@@ -39,6 +52,10 @@ class OneDayPlugin(BasePlugin):  # type: ignore[misc]  # axolotl is untyped
         super().__init__()
         self._record: dict[str, Any] = {}
         self._lock: Any = None
+        self._cfg: Any = None
+        self._clock: Clock | None = None
+        self._keeper: Timekeeper | None = None
+        self._preflight: dict[str, Any] = {}
 
     def get_input_args(self) -> str:
         """The class of this plugin's keys, by name."""
@@ -50,42 +67,43 @@ class OneDayPlugin(BasePlugin):  # type: ignore[misc]  # axolotl is untyped
         Axolotl's own key covers path and settings but not content, so edited data would train on old tokens.
         """
         watch_parent()
-        if _first_process():
+        if first_on_machine():
             ensure_base_model(cfg["base_model"], cfg.get("oneday_base_model_from"))
         self._record = start_record(cfg)
-        if cfg.get("dataset_prepared_path"):
-            cfg["dataset_prepared_path"] = str(Path(cfg["dataset_prepared_path"]) / data_hash(cfg)[:12])
+        prepared, content = cfg.get("dataset_prepared_path"), data_hash(cfg)[:12]
+        if prepared and Path(prepared).name != content:  # a Ray worker registers what its driver has registered
+            cfg["dataset_prepared_path"] = str(Path(prepared) / content)
 
-    def load_datasets(self, cfg: Any, preprocess: bool = False) -> None:
-        """At the start of a training (not of `axolotl preprocess`): claim the folder and make it resumable.
+    def load_datasets(self, cfg: Any, preprocess: bool = False) -> Any:
+        """At the start of a training (not of `axolotl preprocess`): claim the folder, start the clock, check the rows.
 
-        Raises RuntimeError if another process trains there, or if its checkpoints come from other settings or data.
-        Ends the process with exit code 0 if this very training is finished: resuming it would change the model.
+        Returns what Axolotl's own loader does. Raises Refused if another process trains there, if its checkpoints come
+        from other settings or data, or if the rows must not be trained on. Ends the process with exit code 0 if this
+        training is finished (resuming it would change the model), or if its time is over: with the best checkpoint.
         """
-        if preprocess or not _first_process():
-            return
+        if preprocess:
+            return None
+        self._cfg = cfg
         model_dir = Path(cfg.output_dir)
-        model_dir.mkdir(parents=True, exist_ok=True)
-        self._lock = _claim(model_dir)
-        earlier = read_start(model_dir)
-        if earlier is not None and earlier.get("finished") and same_start(earlier, self._record):
-            print(f"{model_dir} holds this training, finished; move it away to train again")
-            raise SystemExit(0)
-        if checkpoints(model_dir) and (earlier is None or not same_start(earlier, self._record)):
-            raise RuntimeError(
-                f"{model_dir} holds checkpoints of a training with other settings or data; "
-                f"move that folder away or name another output_dir"
-            )
-        set_aside_broken_checkpoints(model_dir)
-        write_start(model_dir, self._record, finished=False)
+        if first_process():
+            self._claim_folder(model_dir)
+        self._clock = Clock(model_dir, budget_seconds(cfg))
+        if first_process():
+            self._end_if_time_is_over()
+            self._clock.count_attempt()
+        if cfg.get("rl") or cfg.get("streaming") or cfg.get("pretraining_dataset"):
+            return None
+        from axolotl.common.datasets import load_datasets
+        from axolotl.loaders import load_tokenizer
+
+        loaded = load_datasets(cfg=cfg)
+        if first_process():
+            self._check(check_rows(cfg, loaded.train_dataset, loaded.eval_dataset, load_tokenizer(cfg)))
+        return loaded
 
     def pre_model_load(self, cfg: Any) -> None:
         """Seed the adapter's initial weights; Axolotl seeds only the trainer, which is made later."""
         set_seed(cfg.seed)
-
-    def post_trainer_create(self, cfg: Any, trainer: Any) -> None:
-        """Let a restart go on with the rows that are left."""
-        keep_order_over_restarts(trainer, cfg.seed)
 
     def post_model_load(self, cfg: Any, model: Any) -> None:
         """Keep bitsandbytes' 4-bit layers on the path that has a gradient.
@@ -102,13 +120,131 @@ class OneDayPlugin(BasePlugin):  # type: ignore[misc]  # axolotl is untyped
         return {"eval_on_start": False}
 
     def add_callbacks_pre_trainer(self, cfg: Any, model: Any) -> list[TrainerCallback]:
-        """The callback that keeps the log of the training."""
-        return [LogCallback(Path(cfg.output_dir))] if _first_process() else []
+        """The callbacks that keep the time and the log of a training."""
+        if self._clock is None:  # not a training: `axolotl evaluate`
+            return []
+        signal = StopSignal()
+        signal.install()
+        self._keeper = Timekeeper(Path(cfg.output_dir), self._clock, signal, self._write_stopped, self._end_late)
+        return [self._keeper, *([LogCallback(Path(cfg.output_dir))] if first_process() else [])]
+
+    def post_trainer_create(self, cfg: Any, trainer: Any) -> None:
+        """Let a restart go on with the rows that are left; count tokens; check what the model makes of packed rows."""
+        keep_order_over_restarts(trainer, cfg.seed)
+        if self._keeper is None:
+            return
+        self._keeper.trainer = trainer
+        count_tokens(trainer, self._keeper)
+        if not cfg.get("rl") and self._preflight:
+            self._check_batches(cfg, trainer)
+
+    def create_lr_scheduler(self, cfg: Any, trainer: Any, optimizer: Any, num_training_steps: int) -> Any:
+        """With a budget: the schedule by time. None otherwise, and Axolotl makes its own."""
+        if self._keeper is None or not self._keeper.timed:
+            return None
+        deadline = self._keeper.deadline
+        shape = cfg.get("lr_scheduler") or "cosine"
+        return timed_scheduler(
+            optimizer,
+            lambda steps_done: deadline.share_over(steps_done, num_training_steps),
+            shape=str(getattr(shape, "value", shape)),
+            warmup=float(cfg.get("warmup_ratio") or 0.0),
+            floor=float(cfg.get("cosine_min_lr_ratio") or 0.0),
+        )
 
     def post_train_unload(self, cfg: Any) -> None:
         """The last hook of a training that reached its end: the saved model is whole."""
-        if _first_process():
+        if first_process() and self._keeper is not None:
+            self._write_run("deadline" if self._keeper.by_deadline else "steps")
             write_start(Path(cfg.output_dir), self._record, finished=True)
+        if self._keeper is not None and self._keeper.timed and not cfg.get("use_ray"):
+            end_process(0)
+
+    def _claim_folder(self, model_dir: Path) -> None:
+        model_dir.mkdir(parents=True, exist_ok=True)
+        self._lock = _claim(model_dir)
+        earlier = read_start(model_dir)
+        if earlier is not None and earlier.get("finished") and same_start(earlier, self._record):
+            print(f"{model_dir} holds this training, finished; move it away to train again")
+            raise SystemExit(0)
+        ours = earlier is not None and same_start(earlier, self._record)
+        if checkpoints(model_dir) and not ours:
+            raise Refused(
+                f"{model_dir} holds checkpoints of a training with other settings or data; "
+                f"move that folder away or name another output_dir"
+            )
+        if not ours:
+            (model_dir / CLOCK).unlink(missing_ok=True)
+        set_aside_broken_checkpoints(model_dir)
+        write_start(model_dir, self._record, finished=False)
+
+    def _end_if_time_is_over(self) -> None:
+        """A restart that has no time for a step and a good end takes the best checkpoint instead."""
+        assert self._clock is not None
+        times = self._clock.times
+        if self._clock.budget is None or not times.attempts:
+            return
+        deadline = Deadline(self._clock)
+        if self._clock.remaining() < (times.startup or 0.0) + (times.step or 0.0) + deadline.reserve():
+            self._clock.count_attempt()
+            self._take_checkpoint()
+            raise SystemExit(0)
+
+    def _end_late(self) -> None:
+        """In the middle of an evaluation, with a checkpoint just saved: all processes come here."""
+        if first_process():
+            self._take_checkpoint()
+        end_process(0)
+
+    def _take_checkpoint(self) -> None:
+        model_dir = Path(self._cfg.output_dir)
+        checkpoint, state = adopt_checkpoint(model_dir, bool(self._cfg.get("load_best_model_at_end")))
+        self._write_run("deadline", state)
+        write_start(model_dir, self._record, finished=True)
+        print(f"oneday: the time is over; {checkpoint.name} is the model in {model_dir}", flush=True)
+
+    def _write_stopped(self) -> None:
+        if first_process():
+            self._write_run("stopped")
+
+    def _write_run(self, ended_by: Ending, state: dict[str, Any] | None = None) -> None:
+        assert self._clock is not None
+        keeper = self._keeper
+        known = vars(keeper.state) if keeper is not None and keeper.state is not None else state or {}
+        step_times, rate = (keeper.step_times, keeper.last_rate) if keeper is not None else ([], None)
+        record = make_record(self._cfg, self._clock, known, ended_by, self._preflight, step_times, rate)
+        write_run(Path(self._cfg.output_dir), record)
+
+    def _check(self, preflight: Preflight) -> None:
+        print("\n".join(preflight.lines()), flush=True)
+        self._preflight = preflight.facts()
+        if preflight.faults:
+            raise Refused("this data must not be trained on:\n  " + "\n  ".join(preflight.faults))
+
+    def _check_batches(self, cfg: Any, trainer: Any) -> None:
+        """Raises Refused if padding is trained on or packed rows see one another."""
+        if fault := check_batch(trainer, trainer.processing_class.pad_token_id):
+            raise Refused(fault)
+        difference = packing_difference(trainer)
+        self._preflight["packing_difference"] = difference
+        if difference is None:
+            print("preflight: packing: not checked (rows are not packed, or weights are spread)", flush=True)
+            return
+        dtype = "bfloat16" if cfg.get("bf16") else "float16" if cfg.get("fp16") else "float32"
+        print(f"preflight: packing: a row's logits change by {difference:.1e} of their spread when packed", flush=True)
+        if fault := packing_fault(difference, dtype, cfg):
+            raise Refused(fault)
+
+
+def count_tokens(trainer: Any, keeper: Timekeeper) -> None:
+    """Let the keeper see every batch that is trained on."""
+    original = trainer.training_step
+
+    def counted(model: Any, inputs: Any, *args: Any, **kwargs: Any) -> Any:
+        keeper.count(inputs)
+        return original(model, inputs, *args, **kwargs)
+
+    trainer.training_step = counted
 
 
 class LogCallback(TrainerCallback):  # type: ignore[misc]  # transformers' class is untyped here
@@ -161,9 +297,5 @@ def _claim(model_dir: Path) -> Any:
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as error:
-        raise RuntimeError(f"another training is at work in {model_dir}") from error
+        raise Refused(f"another training is at work in {model_dir}; wait for it, or name another output_dir") from error
     return lock
-
-
-def _first_process() -> bool:
-    return int(os.environ.get("LOCAL_RANK", "0")) == 0

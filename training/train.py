@@ -14,9 +14,11 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import psutil
 import yaml
 
 from oneday.console import library_environment, progress, stage_main
@@ -24,6 +26,8 @@ from oneday.files import atomic_write
 from oneday.recipe import Recipe
 from oneday.stage import Outcome, Stage, StageError
 from training.checkpoints import free_name, read_start, same_start, start_record
+
+GRACE = 120.0  # seconds that a training has to save a checkpoint when it is stopped
 
 
 def run(recipe: Recipe, run_dir: Path, output_dir: Path) -> Outcome:
@@ -77,7 +81,8 @@ def launch(settings_file: Path, output_dir: Path) -> None:
     steps_path.write_text("")
     environment = os.environ | library_environment()
     environment |= {"ONEDAY_PARENT": str(os.getpid()), "ONEDAY_PROGRESS": str(steps_path), "PYTHONUNBUFFERED": "1"}
-    command = [sys.executable, "-m", "accelerate.commands.launch", "-m", "axolotl.cli.train", str(settings_file)]
+    launcher = [sys.executable, "-m", "accelerate.commands.launch", "--quiet"]  # no traceback of its own
+    command = [*launcher, "-m", "axolotl.cli.train", str(settings_file)]
     with log_path.open("w", encoding="utf-8") as log:
         process = subprocess.Popen(
             command, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
@@ -107,14 +112,25 @@ def _follow(process: "subprocess.Popen[bytes]", steps_path: Path) -> None:
 
 
 def _stop(process: "subprocess.Popen[bytes]") -> None:
-    """Make sure that the process and all it started are gone."""
-    if process.poll() is None:
-        os.killpg(process.pid, signal.SIGTERM)
-        try:
-            process.wait(timeout=20)
-        except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
+    """Make sure that the process and all it started are gone: asked to save a checkpoint first, killed if they hang."""
+    if process.poll() is not None:
+        return
+    started = psutil.Process(process.pid).children(recursive=True)
+    print("train       saving a checkpoint ...", file=sys.stderr)
+    os.killpg(process.pid, signal.SIGTERM)
+    until = time.monotonic() + GRACE
+    while (process.poll() is None or any(map(_alive, started))) and time.monotonic() < until:
+        time.sleep(0.1)
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+
+
+def _alive(process: psutil.Process) -> bool:
+    try:
+        return bool(process.status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False
 
 
 def _failure(code: int, log_path: Path) -> str:

@@ -216,6 +216,55 @@ def test_results_hold_the_scores_unchanged(tmp_path: Path) -> None:
     assert outcome.counts == {"tasks": 2, "held_out_rows": 6}
 
 
+RUN = {
+    "train_file": "train.yaml",
+    "base_model": "some/model",
+    "started_at": "2026-01-01T00:00:00Z",
+    "ended_at": "2026-01-01T23:50:00Z",
+    "ended_by": "deadline",
+    "attempts": 2,
+    "budget_seconds": 86400,
+    "wall_seconds": 85800,
+    "seconds": {"train": 80000, "evaluate": 3000, "save": 300, "other": 2500},
+    "steps": 2,
+    "epochs": 1.5,
+    "tokens": 160000000,
+    "supervised_tokens": 40000000,
+    "tokens_per_second": 2000.4,
+    "seconds_per_step": 16.4,
+    "evaluations": 1,
+    "seconds_per_evaluation": 300,
+    "saves": 1,
+    "seconds_per_save": 30,
+    "peak_memory_gib": 18.25,
+    "peak_memory_of": "cuda",
+    "processes": 1,
+    "last_learning_rate": 1e-5,
+    "learning_rate_floor": 1e-5,
+    "best_step": 2,
+    "best_eval_loss": 0.75,
+    "preflight": {},
+    "hardware": {},
+    "versions": {},
+}
+
+
+def test_the_page_says_what_the_training_took_and_how_it_ended(tmp_path: Path) -> None:
+    folder = toy_run(tmp_path)
+    assert "Ended by" not in page_of(folder)
+    write(folder / "06_train/model/run.json", json.dumps(RUN))
+    page = page_of(folder)
+    for text in (
+        "its deadline, 23 h 50 min after the first launch, of 24 h 0 min, in 2 attempts",
+        "steps 22 h 13 min, evaluations 50 min 0 s, checkpoints 5 min 0 s, the rest 41 min 40 s",
+        "160,000,000, of them 40,000,000 with a label; 2,000 a second",
+        "18.2 GiB reserved on the GPU",
+        "step 2, evaluation loss 0.750",
+    ):
+        assert text in page, text
+    assert json.loads((folder / "09_report/results.json").read_text())["run"]["attempts"] == 2
+
+
 def test_training_log_reads_numbers_written_as_strings(tmp_path: Path) -> None:
     write(tmp_path / "log.json", json.dumps(LOG))
     training = read_training_log(tmp_path / "log.json")

@@ -5,6 +5,8 @@ from typing import Any
 
 import pytest
 
+from training.running.processes import Refused
+
 
 @pytest.fixture
 def plugin() -> Any:
@@ -56,11 +58,13 @@ def test_the_token_cache_is_keyed_by_the_content_of_the_data(plugin: Any, tmp_pa
 
 
 def test_a_second_training_in_the_same_folder_is_refused(plugin: Any, tmp_path: Any) -> None:
+    from axolotl.utils.dict import DictDefault
+
     from training.plugin import OneDayPlugin
 
-    cfg = SimpleNamespace(output_dir=str(tmp_path))
+    cfg = DictDefault({"output_dir": str(tmp_path), "rl": "dpo"})  # whose rows are not looked at
     plugin.load_datasets(cfg)
-    with pytest.raises(RuntimeError, match="another training is at work"):
+    with pytest.raises(Refused, match="another training is at work"):
         OneDayPlugin().load_datasets(cfg)
 
 
@@ -71,7 +75,7 @@ def test_checkpoints_of_other_settings_are_refused_not_resumed(plugin: Any, tmp_
     (tmp_path / "checkpoint-5").mkdir()
     write_start(tmp_path, {"settings": "other"}, finished=False)
     plugin.register({"base_model": "some/model", "learning_rate": 1})
-    with pytest.raises(RuntimeError, match="other settings or data"):
+    with pytest.raises(Refused, match="other settings or data"):
         plugin.load_datasets(SimpleNamespace(output_dir=str(tmp_path)))
     assert (tmp_path / "checkpoint-5").is_dir()
     assert OneDayPlugin().get_training_args(None) == {"eval_on_start": False}

@@ -1,0 +1,1 @@
+"""What the plugin does while Axolotl trains: clock, schedule, deadline, checks before the first step, clean stops."""
