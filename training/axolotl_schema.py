@@ -22,25 +22,35 @@ from pydantic_core import ErrorDetails
 from oneday.config import Document, Fault, key_path
 from oneday.console import quiet_libraries
 from training.axolotl_keys import dataset_model, unknown_keys
+from training.compute_capability import capabilities
+from training.plugin_args import OneDayArgs, timed_faults
 
 # What Axolotl's checks raise. Pydantic turns ValueError and AssertionError into a ValidationError (a ValueError),
 # the others pass through it; the second group is a check that stumbles over a value of the wrong type.
 REFUSALS = (ValueError, RuntimeError, OSError, ImportError, DeprecationWarning)
 STUMBLES = (TypeError, AttributeError, LookupError)
+# Checks that are told in another way. The first asks what is installed on this machine, and the hub, which is out of
+# reach here: `training.validate` makes a note of it. The second is our plugin's: its faults are told key by key.
+TOLD_ELSEWHERE = ("check_flash_attn_available", "_timed_schedule_is_possible")
 
 
-def axolotl_faults(document: Document) -> list[Fault]:
-    """Everything in the file that the installed Axolotl, with the plugins that the file names, drops or refuses."""
+def axolotl_faults(document: Document, compute_capability: str | None = None) -> list[Fault]:
+    """Everything in the file that the installed Axolotl, with the plugins that the file names, drops or refuses.
+
+    With a compute capability, such as sm_89, also what it refuses on a machine with a card of that kind.
+    """
     with _quiet():
         # Imported before going offline: some libraries keep for good the setting that they find when imported.
         import axolotl.utils.config  # noqa: F401
         from axolotl.integrations.config import merge_input_args
 
         with _offline(), _plugins_of(document) as faults:
-            schema: type[BaseModel] = merge_input_args()[1]
-            refused = _refused_values(document, schema)
+            with_capabilities, without = merge_input_args()
+            schema: type[BaseModel] = without if compute_capability is None else with_capabilities
+            card = {} if compute_capability is None else capabilities(document.values, compute_capability)
+            refused = [*_refused_values(document, schema, card), *_untimely(document, schema)]
             told = {fault.key for fault in refused}  # Axolotl knows some keys only to say what became of them
-            return [*faults, *(fault for fault in unknown_keys(document, schema) if fault.key not in told), *refused]
+            return [*faults, *(fault for fault in unknown_keys(document, without) if fault.key not in told), *refused]
 
 
 @contextmanager
@@ -108,27 +118,39 @@ def _load_plugin(name: str) -> Any:
     return plugin
 
 
-def _refused_values(document: Document, schema: type[BaseModel]) -> list[Fault]:
+def _refused_values(document: Document, schema: type[BaseModel], card: dict[str, Any]) -> list[Fault]:
     """What `validate_config` refuses; not just the first broken rule, which is all that it reports itself."""
     from axolotl.utils.config import validate_config
     from axolotl.utils.dict import DictDefault
 
     try:
-        validate_config(DictDefault(copy.deepcopy(document.values)))
+        validate_config(DictDefault(copy.deepcopy(document.values)), **card)
     except (*REFUSALS, *STUMBLES) as error:
         verdict = _one_line(error)
     else:
         return []
-    values = copy.deepcopy(document.values)
+    values = copy.deepcopy(document.values) | card
     details = _read_datasets(values)
     faults: list[Fault] = []
-    for refusal in _refusals(schema, values):
+    refusals = list(_refusals(schema, values))
+    for check, refusal in refusals:
         if isinstance(refusal, ValidationError):
             details += refusal.errors()
-        else:
+        elif check not in TOLD_ELSEWHERE:
             message = _one_line(refusal)
             faults.append(document.fault(_named_key(document, message), message))
-    return [*_value_faults(document, details), *faults] or [document.fault("", verdict)]
+    explained = any(check in TOLD_ELSEWHERE for check, _ in refusals)
+    return [*_value_faults(document, details), *faults] or ([] if explained else [document.fault("", verdict)])
+
+
+def _untimely(document: Document, schema: type[BaseModel]) -> list[Fault]:
+    """What a training with a budget of hours cannot follow, if the file names the plugin that keeps it."""
+    if not issubclass(schema, OneDayArgs):
+        return []
+    try:
+        return [document.fault(key, message) for key, message in timed_faults(document.values).items()]
+    except (TypeError, ValueError):  # the budget is no number, and told as such
+        return []
 
 
 def _read_datasets(values: dict[str, Any]) -> list[ErrorDetails]:
@@ -150,8 +172,8 @@ def _read_datasets(values: dict[str, Any]) -> list[ErrorDetails]:
     return errors
 
 
-def _refusals(schema: type[BaseModel], values: dict[str, Any]) -> Iterator[Exception]:
-    """The errors of the schema's own checks, one by one, and one ValidationError for all fields with bad values.
+def _refusals(schema: type[BaseModel], values: dict[str, Any]) -> Iterator[tuple[str | None, Exception]]:
+    """The errors of the schema's own checks by their names, and one ValidationError for all fields with bad values.
 
     The first check that fails ends pydantic's validation; so that check is switched off and validation starts again.
     Checks that run on the finished object are only reached when all fields are right.
@@ -164,16 +186,16 @@ def _refusals(schema: type[BaseModel], values: dict[str, Any]) -> Iterator[Excep
         except ValidationError as error:
             first = error.errors()[0]
             if first["loc"] or "ctx" not in first:
-                yield error
+                yield None, error
                 return  # the values that a check stumbled over are among these
             cause: Exception = first["ctx"]["error"]
         except (*REFUSALS, *STUMBLES) as error:
             cause = error
+        field, check = _origin(schema, cause)
         if isinstance(cause, STUMBLES):
             stumbled = cause
         else:
-            yield cause
-        field, check = _origin(schema, cause)
+            yield check, cause
         if check is not None:
             schema = _without(schema, check)
         elif field in values:
@@ -181,7 +203,7 @@ def _refusals(schema: type[BaseModel], values: dict[str, Any]) -> Iterator[Excep
         else:
             break
     if stumbled is not None:
-        yield stumbled
+        yield None, stumbled
 
 
 def _origin(schema: type[BaseModel], error: Exception) -> tuple[str | None, str | None]:

@@ -1,5 +1,6 @@
 """Every rule of `python -m training.validate` is tripped once; the recipe that is spoilt is recipes/quickstart."""
 
+import importlib.util
 import os
 import re
 import socket
@@ -13,6 +14,7 @@ import pytest
 
 from oneday.config import ConfigError, Fault, load_document
 from training.axolotl_schema import axolotl_faults
+from training.compute_capability import capabilities, generation
 from training.validate import check_recipe, check_train, main
 
 ROOT = Path(__file__).parents[2]
@@ -245,6 +247,9 @@ DEMANDS: list[tuple[dict[str, Any], str, str]] = [
     ({"datasets__0__trust_remote_code": True}, "datasets.0.trust_remote_code", "nobody"),
     ({"auto_resume_from_checkpoints": False}, "auto_resume_from_checkpoints", "cut off"),
     ({"seed": None}, "seed", "repeated"),
+    ({"save_only_model": True}, "save_only_model", "cannot be resumed"),
+    ({"deepspeed": "recipes/absent.json"}, "deepspeed", "no such file: recipes/absent.json"),
+    ({"oneday_budget_hours": 24}, "warmup_steps", "warmup_ratio"),
 ]
 
 
@@ -349,6 +354,146 @@ def test_the_shortest_training_of_the_folder_limits_the_rows_of_every_data_file(
     (fault,) = faults_of(recipe)
     assert (fault.file.name, fault.key) == ("data-short.yaml", "mix.max_tokens")
     assert "sequence_len of train-short.yaml is 256" in fault.message
+
+
+def test_all_that_a_budget_of_hours_cannot_follow_is_reported_with_the_other_faults(recipe: Any) -> None:
+    recipe.edit("train.yaml", oneday_budget_hours=24, oneday_budget_seconds=60, lr_scheduler="polynomial", lora_rr=1)
+    recipe.edit("train.yaml", cosine_constant_lr_ratio=0.8, seed=None)
+    faults = faults_of(recipe)
+    expected = {"warmup_steps", "oneday_budget_seconds", "lr_scheduler", "cosine_constant_lr_ratio", "lora_rr", "seed"}
+    assert {fault.key for fault in faults} == expected
+    for fault in faults:
+        assert fault.line == recipe.line("train.yaml", f"{fault.key}:")
+    assert "cosine, linear, constant" in told(recipe)["lr_scheduler"]
+
+
+def test_a_budget_with_a_warm_up_by_share_and_a_known_schedule_is_allowed(recipe: Any) -> None:
+    recipe.remove("train.yaml", "warmup_steps", "lr_scheduler")
+    recipe.edit("train.yaml", oneday_budget_hours=24, warmup_ratio=0.03, cosine_min_lr_ratio=0.05)
+    check_recipe(recipe.path)
+
+
+@pytest.mark.parametrize("budget", [0, -1, "a day"])
+def test_a_budget_that_is_no_time_is_one_fault_of_its_own_key(recipe: Any, budget: Any) -> None:
+    recipe.remove("train.yaml", "warmup_steps")
+    recipe.edit("train.yaml", oneday_budget_hours=budget)
+    assert set(told(recipe)) == {"oneday_budget_hours"}
+
+
+def test_the_keys_of_a_budget_without_the_plugin_name_it(recipe: Any) -> None:
+    recipe.remove("train.yaml", "plugins", "oneday_base_model_from")
+    recipe.edit("train.yaml", oneday_budget_hours=24)
+    assert "training.plugin.OneDayPlugin" in told(recipe)["oneday_budget_hours"]
+
+
+FP8 = [({"fp8": True}, "fp8"), ({"attn_implementation": "fp8", "sample_packing": False}, "attn_implementation")]
+
+
+@pytest.mark.parametrize(("changes", "key"), FP8, ids=["training", "attention"])
+def test_fp8_is_refused_on_a_card_of_2022_and_allowed_without_naming_one(
+    recipe: Any, changes: dict[str, Any], key: str
+) -> None:
+    recipe.edit("train.yaml", eval_sample_packing=False, **changes)
+    check_recipe(recipe.path)
+    with pytest.raises(ConfigError) as caught:
+        check_recipe(recipe.path, "sm_89")
+    (fault,) = caught.value.faults
+    assert (fault.key, fault.line) == (key, recipe.line("train.yaml", f"{key}:"))
+    assert "fp8" in fault.message
+
+
+def test_what_a_card_refuses_is_reported_with_all_other_faults(recipe: Any) -> None:
+    recipe.edit("train.yaml", fp8=True, lora_rr=1, seed=None)
+    recipe.edit("data.yaml", sed=1)
+    with pytest.raises(ConfigError) as caught:
+        check_recipe(recipe.path, "sm_89")
+    assert {fault.key for fault in caught.value.faults} == {"fp8", "lora_rr", "seed", "sed"}
+
+
+@pytest.mark.parametrize("card", [None, "sm_89"])
+def test_unknown_keys_are_told_with_a_card_as_without(recipe: Any, card: str | None) -> None:
+    recipe.edit("train.yaml", n_gpu=1, capabilities=None, lora_rr=1)
+    document = load_document(recipe.path / "train.yaml")
+    assert {fault.key for fault in axolotl_faults(document, card)} == {"n_gpu", "capabilities", "lora_rr"}
+
+
+def test_a_card_before_ampere_has_no_bfloat16_and_no_flash_attention(recipe: Any) -> None:
+    recipe.edit("train.yaml", bf16=True, attn_implementation="flash_attention_2")
+    document = load_document(recipe.path / "train.yaml")
+    assert check_train(document, "sm_80") == []
+    faults = check_train(document, "sm_75")
+    assert {fault.key for fault in faults} == {"bf16", "attn_implementation"}
+    assert all("sm_80 or newer (given: sm_75)" in fault.message for fault in faults)
+
+
+def test_flash_attention_3_needs_a_hopper_card(recipe: Any) -> None:
+    recipe.edit("train.yaml", attn_implementation="flash_attention_3")
+    document = load_document(recipe.path / "train.yaml")
+    assert check_train(document, "sm_90") == []
+    assert "sm_90 or newer" in check_train(document, "sm_89")[0].message
+
+
+def test_a_card_is_described_as_axolotl_describes_the_one_it_finds() -> None:
+    from axolotl.utils.schemas.internal import EnvCapabilities, GPUCapabilities
+
+    ada, hopper, blackwell = (capabilities({}, name) for name in ("sm_89", "sm_90", "sm_120"))
+    assert ada["capabilities"].keys() <= GPUCapabilities.model_fields.keys()
+    assert ada["env_capabilities"].keys() == EnvCapabilities.model_fields.keys()
+    assert [card["capabilities"]["fp8"] for card in (ada, hopper, blackwell)] == [False, True, True]
+    assert all(card["capabilities"]["bf16"] for card in (ada, hopper, blackwell))
+
+
+@pytest.mark.parametrize(
+    ("values", "gpus"),
+    [
+        ({}, 1),
+        ({"fsdp_config": {"offload_params": False}}, 2),
+        ({"deepspeed": "zero2.json"}, 2),
+        ({"use_ray": True, "ray_num_workers": 4}, 4),
+        ({"use_ray": True}, 1),
+    ],
+)
+def test_the_number_of_gpus_is_that_of_the_files_engine(values: dict[str, Any], gpus: int) -> None:
+    assert capabilities(values, "sm_89")["capabilities"]["n_gpu"] == gpus
+
+
+def test_fused_kernels_with_the_first_fsdp_are_refused_where_there_are_several_gpus(recipe: Any) -> None:
+    recipe.edit("train.yaml", lora_mlp_kernel=True, fsdp_version=1, fsdp_config={"offload_params": False})
+    document = load_document(recipe.path / "train.yaml")
+    assert check_train(document) == []
+    assert "FSDP1" in check_train(document, "sm_89")[0].message
+
+
+@pytest.mark.parametrize("name", ["8.9", "sm_9", "sm89", "ada"])
+def test_what_is_no_compute_capability_is_an_error_that_shows_one(name: str) -> None:
+    with pytest.raises(ValueError, match="such as sm_89"):
+        generation(name)
+
+
+def test_whether_flash_attention_is_installed_is_a_note_and_no_fault(
+    recipe: Any, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Axolotl asks the machine, and the hub, which is out of reach here; the same file may train on another one."""
+    import torch
+    from axolotl.utils.schemas.config import AxolotlInputConfig
+
+    recipe.edit("train.yaml", attn_implementation="flash_attention_2")
+    document = load_document(recipe.path / "train.yaml")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr("importlib.util.find_spec", without_flash_attention(importlib.util.find_spec))
+    with pytest.raises(ValueError, match="flash-attn"):
+        AxolotlInputConfig(**document.values)
+    assert axolotl_faults(document) == []
+    assert main([str(recipe.path)]) == 0
+    out = capfd.readouterr().out
+    assert "flash_attention_2 of train.yaml needs the package flash-attn" in out
+    assert "attn_implementation: sdpa" in out
+    recipe.edit("train.yaml", lora_r="many")
+    assert set(told(recipe)) == {"lora_r"}, "the other faults are still told"
+
+
+def without_flash_attention(find_spec: Any) -> Any:
+    return lambda name, package=None: None if name.startswith("flash_attn") else find_spec(name, package)
 
 
 def test_named_checkpoint_stands_in_for_automatic_resumption(recipe: Any) -> None:
@@ -478,6 +623,21 @@ def test_command_ends_with_2_and_one_line_for_each_fault(recipe: Any, capfd: pyt
         "train.yaml: lora_rr:",
     ]
     assert last == "3 faults; nothing was run."
+
+
+def test_command_checks_for_a_card_and_says_so(recipe: Any, capfd: pytest.CaptureFixture[str]) -> None:
+    assert main([str(recipe.path), "--compute-capability", "sm_89"]) == 0
+    assert capfd.readouterr().out == f"{recipe.path}: data.yaml, eval.yaml, train.yaml are valid on sm_89\n"
+    recipe.edit("train.yaml", fp8=True)
+    assert main([str(recipe.path), "--compute-capability", "sm_89"]) == 2
+    assert main([str(recipe.path)]) == 0
+
+
+def test_command_with_an_unknown_card_is_a_usage_message(recipe: Any, capfd: pytest.CaptureFixture[str]) -> None:
+    assert main([str(recipe.path), "--compute-capability", "4090"]) == 2
+    err = capfd.readouterr().err
+    assert "--compute-capability" in err
+    assert "Traceback" not in err
 
 
 def test_help_needs_no_heavy_library() -> None:
