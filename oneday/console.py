@@ -26,7 +26,7 @@ FAILED, WRONG_RECIPE, INTERRUPTED = 1, 2, 130
 
 
 def library_environment() -> dict[str, str]:
-    """The environment that keeps the libraries quiet, off telemetry, and on all processors.
+    """The environment that keeps the libraries quiet, off telemetry, on all processors and out of memory gaps.
 
     A variable that the user has set wins. accelerate would set OMP_NUM_THREADS to 1 if it were unset.
     """
@@ -39,6 +39,7 @@ def library_environment() -> dict[str, str]:
         "WANDB_DISABLED": "true",
         "TRANSFORMERS_VERBOSITY": "error",
         "TORCH_CPP_LOG_LEVEL": "ERROR",
+        "PYTORCH_ALLOC_CONF": "expandable_segments:True",  # as the command `axolotl` sets it; on CUDA alone
     }
     return {name: os.environ.get(name, value) for name, value in defaults.items()}
 

@@ -47,6 +47,9 @@ def packing_difference(trainer: Any) -> float | None:
             alone = _logits(trainer, model, rows[1:])
     finally:
         model.train(training)
+        if torch.cuda.is_available():  # the peak that is recorded is that of the training
+            torch.cuda.empty_cache()
+            torch.cuda.reset_peak_memory_stats()
     return float((packed - alone).abs().mean() / alone.std().clamp_min(1e-12))
 
 
@@ -80,10 +83,11 @@ def _collated(trainer: Any, rows: list[dict[str, Any]]) -> Any:
 
 
 def _logits(trainer: Any, model: Any, rows: list[dict[str, Any]]) -> Any:
-    """Logits of the tokens of packed rows, float32 (tokens, vocabulary), without padding."""
+    """Logits of the tokens of packed rows, float32 (tokens, vocabulary). Padding behind the rows is not computed."""
     import torch
 
-    batch = {name: tensor.to(model.device) for name, tensor in _collated(trainer, rows).items()}
+    tokens = sum(len(row["input_ids"]) for row in rows)
+    batch = {name: tensor[:, :tokens].to(model.device) for name, tensor in _collated(trainer, rows).items()}
     with torch.autocast(model.device.type, dtype=torch.bfloat16, enabled=bool(trainer.args.bf16)):
         _, outputs = trainer.compute_loss(model, batch, return_outputs=True)
-    return outputs["logits"][0, : sum(len(row["input_ids"]) for row in rows)].float()
+    return outputs["logits"][0].float()
