@@ -75,7 +75,7 @@ class Results(BaseModel):
     seed: int
     scores: Scores
     training: Training
-    run: RunRecord | None  # None for a training without the plugin
+    run: RunRecord | None = None  # None for a training without the plugin
     stages: list[StageFacts]
     total_seconds: float
     machines: list[str]
