@@ -36,7 +36,7 @@ ROOT = Path(__file__).parents[1]
 RECIPE = ROOT / "recipes/mistral-7b-oneday/train.yaml"
 Kind = Literal["plain", "killed", "slowed"]
 KINDS: tuple[Kind, ...] = ("plain", "killed", "slowed")
-SHORTEST = {"plain": 60, "killed": 90, "slowed": 75}  # seconds: two starts, or an end three times slower, must fit
+SHORTEST = {"plain": 60, "killed": 100, "slowed": 75}  # seconds: two starts, or an end three times slower, must fit
 LONGEST = 120
 STOPPED, RUNNING = 0.2, 0.1  # seconds: three times slower
 SMALL = {"sequence_len": 256, "micro_batch_size": 2, "gradient_accumulation_steps": 1, "num_epochs": 1000}
@@ -96,7 +96,7 @@ def run_trial(folder: Path, kind: Kind, budget: float) -> Trial:
     began = time.monotonic()
     process = launch(train_file)
     if kind == "killed":
-        wait_for(lambda: whole_checkpoints(folder) and time.monotonic() - began > budget / 3, process, budget)
+        wait_for(lambda: len(whole_checkpoints(folder)) > 1 and time.monotonic() - began > budget / 3, process, budget)
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
         process = launch(train_file)
@@ -110,9 +110,8 @@ def run_trial(folder: Path, kind: Kind, budget: float) -> Trial:
     if not (model / "run.json").is_file():
         return Trial(kind, budget, seconds, code, 0, 0, float("inf"), (model / "adapter_model.safetensors").is_file())
     record = read_run(model)
-    assert record.last_learning_rate is not None
-    assert record.learning_rate_floor is not None
-    off = record.last_learning_rate / record.learning_rate_floor - 1
+    last, floor = record.last_learning_rate, record.learning_rate_floor
+    off = last / floor - 1 if last is not None and floor else float("inf")
     adapter = (model / "adapter_model.safetensors").is_file()
     return Trial(kind, budget, seconds, code, record.steps, record.attempts, off, adapter)
 

@@ -181,11 +181,9 @@ class OneDayPlugin(BasePlugin):  # type: ignore[misc]  # axolotl is untyped
     def _end_if_time_is_over(self) -> None:
         """A restart that has no time for a step and a good end takes the best checkpoint instead."""
         assert self._clock is not None
-        times = self._clock.times
-        if self._clock.budget is None or not times.attempts:
+        if self._clock.budget is None or not self._clock.times.attempts:
             return
-        deadline = Deadline(self._clock)
-        if self._clock.remaining() < (times.startup or 0.0) + (times.step or 0.0) + deadline.reserve():
+        if not Deadline(self._clock).can_train():
             self._clock.count_attempt()
             self._take_checkpoint()
             raise SystemExit(0)

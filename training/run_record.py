@@ -1,4 +1,4 @@
-"""`run.json` in a training's folder: what a training took and how it ended, for the report, the plan and the model card.
+"""`run.json` in a training's folder: what it took and how it ended, for the report, the plan and the model card.
 
 The plugin writes it when a training ends, also when it is stopped; seconds, tokens and attempts add up over restarts.
 """
@@ -15,7 +15,7 @@ Ending = Literal["deadline", "steps", "stopped"]
 
 
 class Seconds(BaseModel):
-    """Where the time went, over all attempts. `other` is the rest of `wall_seconds`: loading, the final save, pauses."""
+    """Where the time of all attempts went. `other` is the rest of `wall_seconds`: loading, the final save, pauses."""
 
     model_config = ConfigDict(frozen=True)
 

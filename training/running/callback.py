@@ -115,7 +115,7 @@ class Timekeeper(TrainerCallback):  # type: ignore[misc]  # transformers' class 
         """Within an evaluation: end on a signal; give the evaluation up where it would run over the deadline."""
         if not self.running:
             return
-        late = self.timed and self.clock.remaining() < self.deadline.last_moment()
+        late = self.timed and self.clock.remaining() < self.deadline.least()
         stop, give_up = agreed([float(self.signal.number is not None), float(late)])
         if stop:
             self._save_and_exit(state)

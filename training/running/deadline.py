@@ -13,7 +13,7 @@ CAUTION = 1.3  # an evaluation or a save may take that much longer than the last
 END = 4.0  # seconds to write the model card and to end the process, on an unloaded machine; caution included
 END_SHARE = 0.001  # of the budget, added to END
 AHEAD = 3  # steps; the step at hand may be the last if it takes longer than expected
-SAVES_AT_END = 3  # the last checkpoint, the best one read back, the model
+SAVES_AT_END = 2  # the last checkpoint; the best adapter read back and the model written, without optimizer states
 
 
 class Deadline:
@@ -44,6 +44,10 @@ class Deadline:
             samples += [seconds for seconds in (self.first, self.clock.times.last_step) if seconds is not None]
         return max([median(self.recent) if self.recent else 0.0, *samples])
 
+    def typical_step(self) -> float:
+        """Seconds that most steps take now."""
+        return median(self.recent) if self.recent else self.step()
+
     def slowness(self) -> float:
         """How many times slower the machine is than at its best in this training; 1 or more."""
         fastest = self.clock.times.step
@@ -52,7 +56,9 @@ class Deadline:
     def evaluation(self) -> float:
         """Seconds that an evaluation may take now."""
         times = self.clock.times
-        return self._scaled(times.evaluation, times.step_at_evaluation, (times.evaluation_steps or 0.0) * self.step())
+        return self._scaled(
+            times.evaluation, times.step_at_evaluation, (times.evaluation_steps or 0.0) * self.typical_step()
+        )
 
     def save(self) -> float:
         """Seconds that a checkpoint may take now."""
@@ -71,22 +77,28 @@ class Deadline:
         end = END / CAUTION + END_SHARE * (self.clock.budget or 0.0)
         return caution * (closing + end * self.slowness())
 
-    def last_moment(self) -> float:
-        """Seconds before the deadline at which an evaluation must be given up for a save and the end."""
-        return CAUTION * 2 * self.save() + END / 2 * self.slowness()
+    def can_train(self) -> bool:
+        """Whether a process that has just been launched gets to a step in time: the rest of its loading included."""
+        loading = (self.clock.times.startup or 0.0) - (self.clock.now() - self.clock.launched_at)
+        return self.clock.remaining() > max(loading, 0.0) + self.step() + self.reserve()
+
+    def least(self) -> float:
+        """Seconds before the deadline at which everything but a save and the end is given up."""
+        return SAVES_AT_END * self.save() + END / CAUTION * self.slowness()
 
     def must_close(self, at_floor: bool = True) -> bool:
         """Whether there is no time for another step.
 
         If the schedule has not reached its floor yet (the machine has just become slow), one more step is taken there
-        at the expense of the last evaluation.
+        at the expense of the last evaluation and of caution.
         """
-        reserve = self.reserve() if at_floor else self.reserve() - CAUTION * self.evaluation()
-        return self.clock.remaining() < reserve + self.step()
+        if at_floor:
+            return self.clock.remaining() < self.reserve() + self.step()
+        return self.clock.remaining() < self.least() + self.typical_step()
 
     def last_evaluation_fits(self) -> bool:
         """Whether there is time for an evaluation before the saves of the end; caution is spent where it must be."""
-        return self.clock.remaining() > self.evaluation() + self.last_moment()
+        return self.clock.remaining() > self.evaluation() + self.least()
 
     def fits(self, seconds: float) -> bool:
         """Whether something that takes so long can be done and a step after it, before the end begins."""
@@ -95,7 +107,7 @@ class Deadline:
     def share_over(self, steps_done: int, steps: int) -> float:
         """How much of the training will be over after the next step: by time or by steps, whichever is more.
 
-        It never falls. It is 1 from about the last three steps on, so that the last one is taken at the floor.
+        It is 1 from about the last three steps on, so that the last one is taken at the floor.
         """
         by_steps = (steps_done + 1) / steps if steps > 0 else 0.0
         times, budget = self.clock.times, self.clock.budget
@@ -105,5 +117,5 @@ class Deadline:
             by_time = (self.clock.elapsed() - begin + AHEAD * self.step()) / length if length > 0 else 1.0
         else:
             by_time = 0.0
-        self.share = min(max(self.share, by_steps, by_time), 1.0)
+        self.share = min(max(by_steps, by_time), 1.0)
         return self.share
