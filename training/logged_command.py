@@ -1,6 +1,7 @@
 """Run a long command with its output in a log file, and show the log's end when it fails."""
 
 import os
+import shutil
 import signal
 import subprocess
 from collections.abc import Callable, Sequence
@@ -34,17 +35,18 @@ def run_logged(command: Sequence[str], log: Path, watch: Callable[[], object], w
                 os.killpg(process.pid, signal.SIGKILL)
                 process.wait()
     if process.returncode != 0:
-        raise StageError(_failure(what, process.returncode, log))
+        advice = "Once the cause is mended, run the same command again."
+        raise StageError(failure(what, process.returncode, log, advice))
 
 
-def _failure(what: str, code: int, log: Path) -> str:
+def failure(what: str, code: int, log: Path, advice: str) -> str:
     """What is known about a failed command, the last lines of its log included."""
     text = log.read_text(encoding="utf-8", errors="replace").replace("\r", "\n")
     last = "\n".join(f"  | {line}" for line in text.splitlines()[-12:])
-    if "No space left on device" in text:
-        reason = "no space left on the disk"
+    if "No space left on device" in text or shutil.disk_usage(log.parent).free < 2**20:
+        reason = "no space left on the disk"  # which may have cut the log off too
     elif code < 0:
         reason = f"it was ended by {signal.Signals(-code).name} (out of memory, if nobody sent it)"
     else:
         reason = f"exit code {code}"
-    return f"{what} failed: {reason}. The end of {log}:\n{last}\nOnce the cause is mended, run the same command again."
+    return f"{what} failed: {reason}. The end of {log}:\n{last}\n{advice}"

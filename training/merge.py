@@ -21,10 +21,19 @@ from oneday.files import sha256_file, sha256_json, write_json
 from oneday.models import ensure_base_model
 from oneday.recipe import Recipe
 from oneday.stage import Outcome, Stage, StageError
-from training.gguf_export import GgufType, checked_type, export, find_converter
-from training.merge_places import Places
-from training.merged_model import WORDS, MadeFrom, Weights, base_folder, made_from, merge, merges_of, weight_bytes
-from training.parity_record import PARITY, Parity, read_parity, table
+from training.merging.gguf_export import GgufType, checked_type, export, find_converter
+from training.merging.merged_model import (
+    WORDS,
+    MadeFrom,
+    Weights,
+    base_folder,
+    made_from,
+    merge,
+    merges_of,
+    weight_bytes,
+)
+from training.merging.parity_record import PARITY, Parity, read_parity, table
+from training.merging.places import Places
 from training.train import settings_for
 
 ROWS = 32  # default of --rows
@@ -63,7 +72,7 @@ class Job:
         """A hash of all that the parity check depends on."""
         origins = {name: origin.model_dump() for name, origin in self.origins.items()}
         numbers = {"rows": self.options.rows, **_evaluation_settings(self.recipe)}
-        files = {"evaluation": sha256_file(self.evaluation), "code": code.fingerprint("training.parity")}
+        files = {"evaluation": sha256_file(self.evaluation), "code": code.fingerprint("training.merging.parity")}
         return sha256_json([origins, numbers, files])
 
 
@@ -148,7 +157,7 @@ def measure(job: Job) -> Parity:
     """Compare the merges with the trained model, and write the record."""
     from oneday.console import quiet_libraries
     from serve.tokens import load_tokenizer
-    from training import parity
+    from training.merging import parity
 
     quiet_libraries()
     tokenizer = load_tokenizer(job.base_model, job.adapter)

@@ -30,10 +30,10 @@ from oneday.page import METRICS, words
 from oneday.prompt import build_prompt
 from oneday.recipe import Recipe, data_files, find_data_file, load_recipe
 from oneday.stage import Report, StageError, read_report
-from training.checkpoints import read_start, start_record
-from training.merged_model import RECORD, MadeFrom
-from training.parity_record import PARITY, Parity, table
+from training.merging.merged_model import RECORD, MadeFrom
+from training.merging.parity_record import PARITY, Parity, table
 from training.run_record import RunRecord
+from training.running.checkpoints import read_start, start_record
 from training.train import settings_for
 from training.train_file import TRAIN_FILE, load_train_file
 

@@ -12,7 +12,7 @@ import json
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 from oneday.config import Document
 
@@ -79,18 +79,9 @@ def _default_run(document: Document) -> Path:
 
 def _in_run_folder(document: Document, run_dir: Path) -> Document:
     """The document with the paths below its default run folder moved to another one."""
-    old = f"{_default_run(document)}/"
-    if run_dir == _default_run(document):
-        return document
+    from training.train import move_paths
 
-    def moved(value: Any) -> Any:
-        if isinstance(value, dict):
-            return {key: moved(item) for key, item in value.items()}
-        if isinstance(value, list):
-            return [moved(item) for item in value]
-        return f"{run_dir}/{value.removeprefix(old)}" if isinstance(value, str) and value.startswith(old) else value
-
-    return Document(document.path, {key: moved(value) for key, value in document.values.items()}, document.lines)
+    return Document(document.path, move_paths(document.values, _default_run(document), run_dir), document.lines)
 
 
 def _measure(document: Document, case: "Case", run_dir: Path, steps: int) -> None:

@@ -18,7 +18,11 @@ from transformers import TrainerCallback, set_seed
 
 from oneday.files import write_json
 from oneday.models import ensure_base_model
-from training.checkpoints import (
+from training.plugin_args import budget_seconds
+from training.run_record import Ending, write_run
+from training.running.best_checkpoint import adopt_checkpoint
+from training.running.callback import Timekeeper
+from training.running.checkpoints import (
     checkpoints,
     data_hash,
     read_start,
@@ -27,14 +31,10 @@ from training.checkpoints import (
     start_record,
     write_start,
 )
-from training.order import keep_order_over_restarts
-from training.plugin_args import budget_seconds
-from training.run_record import Ending, write_run
-from training.running.best_checkpoint import adopt_checkpoint
-from training.running.callback import Timekeeper
 from training.running.clock import CLOCK, Clock
 from training.running.deadline import Deadline
 from training.running.isolation import check_batch, packing_difference, packing_fault
+from training.running.order import keep_order_over_restarts
 from training.running.preflight import Preflight, check_rows
 from training.running.processes import Refused, end_process, first_on_machine, first_process
 from training.running.record import make_record

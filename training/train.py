@@ -9,7 +9,6 @@ DIR. Reads 05_mix; writes 06_train/model. A training that is cut off goes on at 
 
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -25,7 +24,8 @@ from oneday.console import library_environment, progress, stage_main
 from oneday.files import atomic_write
 from oneday.recipe import Recipe
 from oneday.stage import Outcome, Stage, StageError
-from training.checkpoints import free_name, read_start, same_start, start_record
+from training.logged_command import failure
+from training.running.checkpoints import free_name, read_start, same_start, start_record
 
 GRACE = 120.0  # seconds that a training has to save a checkpoint when it is stopped
 
@@ -55,7 +55,7 @@ def settings_for(recipe: Recipe, run_dir: Path) -> tuple[Path, dict[str, Any]]:
     """The Axolotl file to run and what is in it: the recipe's own, or for another run folder a moved copy."""
     if run_dir.resolve() == recipe.default_out.resolve():
         return recipe.train.path, recipe.train.values
-    moved = _move(recipe.train.values, f"{recipe.default_out}/", f"{run_dir}/")
+    moved = move_paths(recipe.train.values, recipe.default_out, run_dir)
     path = run_dir / "06_train" / "work" / "train.yaml"
     with atomic_write(path) as file:
         file.write(f"# {recipe.train.path}, its paths moved to {run_dir}\n")
@@ -63,12 +63,14 @@ def settings_for(recipe: Recipe, run_dir: Path) -> tuple[Path, dict[str, Any]]:
     return path, moved
 
 
-def _move(value: Any, old: str, new: str) -> Any:
+def move_paths(value: Any, old: Path, new: Path) -> Any:
+    """The settings with every path below the run folder `old` moved to `new`."""
     if isinstance(value, dict):
-        return {key: _move(item, old, new) for key, item in value.items()}
+        return {key: move_paths(item, old, new) for key, item in value.items()}
     if isinstance(value, list):
-        return [_move(item, old, new) for item in value]
-    return new + value.removeprefix(old) if isinstance(value, str) and value.startswith(old) else value
+        return [move_paths(item, old, new) for item in value]
+    below = isinstance(value, str) and value.startswith(f"{old}/")
+    return f"{new}/{value.removeprefix(f'{old}/')}" if below else value
 
 
 def launch(settings_file: Path, output_dir: Path) -> None:
@@ -92,7 +94,8 @@ def launch(settings_file: Path, output_dir: Path) -> None:
         finally:
             _stop(process)
     if process.returncode != 0:
-        raise StageError(_failure(process.returncode, log_path))
+        advice = "Once the cause is mended, the same command goes on from the last whole checkpoint."
+        raise StageError(failure("the training", process.returncode, log_path, advice))
 
 
 def _follow(process: "subprocess.Popen[bytes]", steps_path: Path) -> None:
@@ -131,22 +134,6 @@ def _alive(process: psutil.Process) -> bool:
         return bool(process.status() != psutil.STATUS_ZOMBIE)
     except psutil.NoSuchProcess:
         return False
-
-
-def _failure(code: int, log_path: Path) -> str:
-    """What is known about a failed training, the last lines of its log included."""
-    text = log_path.read_text(encoding="utf-8", errors="replace").replace("\r", "\n")
-    last = "\n".join(f"  | {line}" for line in text.splitlines()[-12:])
-    if "No space left on device" in text or shutil.disk_usage(log_path.parent).free < 2**20:
-        reason = "no space left on the disk"  # which may have cut the log off too
-    elif code < 0:
-        reason = f"it was ended by {signal.Signals(-code).name} (out of memory, if nobody sent it)"
-    else:
-        reason = f"exit code {code}"
-    return (
-        f"the training failed: {reason}. The end of {log_path}:\n{last}\n"
-        f"Once the cause is mended, the same command goes on from the last whole checkpoint."
-    )
 
 
 STAGE = Stage(

@@ -4,8 +4,8 @@
 
 All files of the folder are checked, also where one data file is named. data*.yaml and eval*.yaml are checked by their
 models, train*.yaml by the installed Axolotl's schema (which by itself drops unknown keys silently) and by the demands
-of `training.demands`. Exit code 2 if anything is wrong. Whether the training fits a machine's memory and time, and what
-is installed there, is not checked.
+of `training.checks.demands`. Exit code 2 if anything is wrong. Whether the training fits a machine's memory and time
+is for `training.plan`; what is installed there is not checked.
 """
 
 import importlib.util
@@ -21,9 +21,9 @@ from eval.config import EvalConfig
 from oneday.config import ConfigError, Document, Fault, load_config, load_document
 from oneday.console import run_command, typer_main
 from oneday.recipe import data_files, find_data_file, load_recipe
-from training.axolotl_schema import axolotl_faults
-from training.compute_capability import card_faults, generation
-from training.demands import demands, mixes, number
+from training.checks.axolotl_schema import axolotl_faults
+from training.checks.compute_capability import card_faults, generation
+from training.checks.demands import demands, mixes, number
 
 FILE_NAME = re.compile(r"(data|eval|train)(-[a-z0-9-]+)?\.yaml")
 ALLOWED = "allowed: data.yaml, eval.yaml, train.yaml, and variants of them such as data-400k.yaml"

@@ -344,7 +344,7 @@ def test_a_training_file_differs_from_its_recipe_in_named_keys_only(bench: Bench
 
 @pytest.mark.parametrize("flash", [True, False])
 def test_axolotl_takes_the_training_files_on_a_24_gib_card(bench: Bench, flash: bool) -> None:
-    from training.axolotl_schema import axolotl_faults
+    from training.checks.axolotl_schema import axolotl_faults
 
     bench = replace(bench, attention=attention_keys(bench.recipes, flash))
     for recipe in bench.recipes:

@@ -11,8 +11,8 @@ import psutil
 import pytest
 
 from benchmarks.deadline import launch, run_trial, settings, wait_for, whole_checkpoints
-from training.checkpoints import checkpoints, read_start
 from training.run_record import RunRecord, read_run
+from training.running.checkpoints import checkpoints, read_start
 from training.running.clock import CLOCK
 
 pytestmark = pytest.mark.slow

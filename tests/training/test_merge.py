@@ -16,8 +16,8 @@ from oneday.files import sha256_file, write_json
 from oneday.recipe import load_recipe
 from oneday.stage import Report, StageError, Start
 from training.merge import STAGE, Options, check_space, main, merge_stage
-from training.merge_places import Places
-from training.merged_model import RECORD, MadeFrom, merge_command, merges_of
+from training.merging.merged_model import RECORD, MadeFrom, merge_command, merges_of
+from training.merging.places import Places
 
 ORIGIN = MadeFrom(weights="full", base_model="b", base_digest="1", adapter_sha256="2", axolotl="3", code="4")
 NF4 = ORIGIN.model_copy(update={"weights": "nf4"})
@@ -297,7 +297,7 @@ def test_a_recipe_made_for_a_gpu_can_be_merged_on_a_cpu(recipe_name: str, tmp_pa
     """The recipe's own file: bf16, flash attention and all, on another base model."""
     import yaml
 
-    from training.merged_model import made_from, merge
+    from training.merging.merged_model import made_from, merge
 
     values = yaml.safe_load(Path(f"recipes/{recipe_name}/train.yaml").read_text())
     base = make_tiny_mistral(tmp_path / "tiny")

@@ -20,8 +20,8 @@ from oneday.stage import Report, StageError
 from tests.conftest import RecipeFolder
 from tests.data_prep.mixing.toy_manifest import HOSTILE, toy_manifest, toy_source
 from tests.eval.test_report import LOG, toy_scores, write
-from training.checkpoints import start_record, write_start
-from training.merged_model import MadeFrom
+from training.merging.merged_model import MadeFrom
+from training.merging.parity_record import Agreement, Estimate, ModelParity, Parity
 from training.model_card import (
     Base,
     Facts,
@@ -34,8 +34,8 @@ from training.model_card import (
     results_of,
     trained_model,
 )
-from training.parity_record import Agreement, Estimate, ModelParity, Parity
 from training.run_record import RunRecord, Seconds, write_run
+from training.running.checkpoints import start_record, write_start
 
 RUN_DIR = Path("runs/quickstart")
 HARDWARE = {

@@ -36,7 +36,7 @@ def test_a_4_bit_layer_still_has_a_gradient_after_an_evaluation(plugin: Any) -> 
 
 
 def test_a_finished_training_is_left_as_it_is(plugin: Any, tmp_path: Any, capsys: Any) -> None:
-    from training.checkpoints import write_start
+    from training.running.checkpoints import write_start
 
     plugin.register({"base_model": "some/model", "learning_rate": 1})
     write_start(tmp_path, plugin._record, finished=True)
@@ -69,8 +69,8 @@ def test_a_second_training_in_the_same_folder_is_refused(plugin: Any, tmp_path: 
 
 
 def test_checkpoints_of_other_settings_are_refused_not_resumed(plugin: Any, tmp_path: Any) -> None:
-    from training.checkpoints import write_start
     from training.plugin import OneDayPlugin
+    from training.running.checkpoints import write_start
 
     (tmp_path / "checkpoint-5").mkdir()
     write_start(tmp_path, {"settings": "other"}, finished=False)

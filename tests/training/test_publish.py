@@ -30,9 +30,9 @@ from tests.training.test_model_card import (
     write_evaluation,
     write_stage_report,
 )
-from training.checkpoints import start_record, write_start
-from training.merged_model import MadeFrom
+from training.merging.merged_model import MadeFrom
 from training.publish import check_repo_id, main, upload
+from training.running.checkpoints import start_record, write_start
 
 if TYPE_CHECKING:
     from huggingface_hub import HfApi

@@ -12,7 +12,7 @@ import yaml
 
 from oneday.config import Document, load_document
 from oneday.recipe import load_recipe
-from training.compute_capability import capabilities
+from training.checks.compute_capability import capabilities
 from training.validate import check_train
 
 RECIPES = Path(__file__).parents[2] / "recipes"

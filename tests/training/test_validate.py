@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 from oneday.config import ConfigError, Fault, load_document
-from training.axolotl_schema import axolotl_faults
-from training.compute_capability import capabilities, generation
+from training.checks.axolotl_schema import axolotl_faults
+from training.checks.compute_capability import capabilities, generation
 from training.validate import check_recipe, check_train, main
 
 ROOT = Path(__file__).parents[2]

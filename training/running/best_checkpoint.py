@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from oneday.files import write_json
-from training.checkpoints import checkpoints
+from training.running.checkpoints import checkpoints
 from training.running.processes import Refused
 
 STATE = "trainer_state.json"

@@ -12,7 +12,7 @@ from typing import Any
 
 from transformers import TrainerCallback
 
-from training.checkpoints import checkpoints
+from training.running.checkpoints import checkpoints
 from training.running.clock import Clock
 from training.running.deadline import Deadline
 from training.running.processes import Refused, agreed, end_process, first_process

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from oneday.files import read_lines
-from training.checkpoints import dataset_entries
+from training.running.checkpoints import dataset_entries
 
 MASKED = -100  # the label of a token that is not trained on
 ROWS_AT_A_TIME = 10_000

@@ -8,7 +8,7 @@ import pytest
 
 from benchmarks.tiny_mistral import make_tiny_mistral
 from oneday.stage import StageError
-from training.gguf_export import PACKAGE, VARIABLE, checked_type, export, find_converter
+from training.merging.gguf_export import PACKAGE, VARIABLE, checked_type, export, find_converter
 
 
 def test_without_a_converter_the_message_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:

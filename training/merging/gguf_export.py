@@ -13,7 +13,7 @@ from typing import Literal, get_args
 from oneday.console import progress
 from oneday.stage import StageError
 from training.logged_command import run_logged
-from training.merged_model import weight_bytes
+from training.merging.merged_model import weight_bytes
 
 GgufType = Literal["f32", "f16", "bf16", "q8_0", "auto"]
 TYPES: tuple[GgufType, ...] = get_args(GgufType)

@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from training.merged_model import MadeFrom, Weights, is_whole
-from training.parity_record import PARITY
+from training.merging.merged_model import MadeFrom, Weights, is_whole
+from training.merging.parity_record import PARITY
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """The order of packed rows over restarts."""
 
-from training.order import EpochShuffle
+from training.running.order import EpochShuffle
 
 
 def order(size: int, seed: int, epoch: int) -> list[int]:

@@ -11,8 +11,17 @@ from benchmarks.tiny_mistral import make_tiny_mistral, write_rows
 from eval.config import Bootstrap
 from oneday.records import Example
 from oneday.stage import StageError
-from training.parity import Row, agreement_sums, answer_log_probabilities, quantisation, read_examples, tokenise
-from training.parity_record import Agreement, Estimate, ModelParity, Parity, choose, loss_difference, read_parity, table
+from training.merging.parity import Row, agreement_sums, answer_log_probabilities, quantisation, read_examples, tokenise
+from training.merging.parity_record import (
+    Agreement,
+    Estimate,
+    ModelParity,
+    Parity,
+    choose,
+    loss_difference,
+    read_parity,
+    table,
+)
 
 BOOTSTRAP = Bootstrap(resamples=2000, confidence=0.95, seed=0)
 

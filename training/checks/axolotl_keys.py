@@ -92,7 +92,7 @@ def _plugin_with(key: str) -> str | None:
         for folder in folders
         for path in folder.glob("*/args.py")
     }
-    sources[Path(__file__).with_name("plugin_args.py")] = "training.plugin.OneDayPlugin"
+    sources[Path(__file__).parents[1] / "plugin_args.py"] = "training.plugin.OneDayPlugin"
     field = re.compile(rf"^    {re.escape(key)}\s*:", re.MULTILINE)
     for path, name in sorted(sources.items()):
         if field.search(path.read_text(encoding="utf-8")):

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from training.checkpoints import (
+from training.running.checkpoints import (
     WHOLE,
     checkpoints,
     free_name,

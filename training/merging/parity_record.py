@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from eval.config import Bootstrap
 from oneday.files import read_json
-from training.merged_model import Weights
+from training.merging.merged_model import Weights
 
 Floats = NDArray[np.float64]
 PARITY = "parity.json"

@@ -21,8 +21,8 @@ from pydantic_core import ErrorDetails
 
 from oneday.config import Document, Fault, key_path
 from oneday.console import quiet_libraries
-from training.axolotl_keys import dataset_model, unknown_keys
-from training.compute_capability import capabilities
+from training.checks.axolotl_keys import dataset_model, unknown_keys
+from training.checks.compute_capability import capabilities
 from training.plugin_args import OneDayArgs, timed_faults
 
 # What Axolotl's checks raise. Pydantic turns ValueError and AssertionError into a ValidationError (a ValueError),

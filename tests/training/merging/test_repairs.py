@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from training.merge_repairs import keep_model_files, restore_unquantised, special_token_ids, unquantised_weights
+from training.merging.repairs import keep_model_files, restore_unquantised, special_token_ids, unquantised_weights
 
 
 def test_embeddings_and_output_layer_are_what_4_bit_loading_leaves_alone(tiny_model_dir: Path) -> None:

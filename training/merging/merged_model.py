@@ -2,7 +2,7 @@
 
 Base (safetensors) and 06_train/model -> a folder that plain `AutoModelForCausalLM.from_pretrained` loads. A QLoRA
 adapter can go into the full-precision base or into the base as training saw it, rounded to NF4. Axolotl's command
-holds one file of weights in memory at a time. `training.merge_repairs` mends what it leaves wrong.
+holds one file of weights in memory at a time. `training.merging.repairs` mends what it leaves wrong.
 """
 
 import re
@@ -21,7 +21,7 @@ from oneday.files import read_json, sha256_file, write_json
 from oneday.models import model_digest
 from oneday.stage import StageError
 from training.logged_command import run_logged
-from training.merge_repairs import ADAPTER, WEIGHTS, keep_model_files, restore_unquantised, take_tokenizer
+from training.merging.repairs import ADAPTER, WEIGHTS, keep_model_files, restore_unquantised, take_tokenizer
 
 Weights = Literal["full", "nf4"]
 WORDS: Mapping[Weights, str] = {"full": "the full-precision base", "nf4": "the base rounded to NF4"}
@@ -62,7 +62,7 @@ def made_from(weights: Weights, base_model: str, adapter: Path) -> MadeFrom:
         base_digest=model_digest(base_model),
         adapter_sha256=sha256_file(adapter / ADAPTER),
         axolotl=metadata.version("axolotl"),
-        code=code.fingerprint("training.merged_model"),
+        code=code.fingerprint("training.merging.merged_model"),
     )
 
 

@@ -19,8 +19,8 @@ from oneday.files import read_jsonl
 from oneday.records import Example
 from oneday.stage import StageError
 from serve.batch import BLANK_LINE
-from training.merged_model import Weights
-from training.parity_record import Agreement, Floats, ModelParity, Parity, choose, loss_difference
+from training.merging.merged_model import Weights
+from training.merging.parity_record import Agreement, Floats, ModelParity, Parity, choose, loss_difference
 
 if TYPE_CHECKING:
     import torch

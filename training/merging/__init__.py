@@ -1,0 +1,1 @@
+"""Adapter and base model -> a standalone model by Axolotl's merge, measured against the model that was trained."""
