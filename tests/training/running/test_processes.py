@@ -34,14 +34,17 @@ def test_a_refusal_ends_the_process_with_code_1_and_the_message_alone() -> None:
 def test_two_processes_agree_on_the_largest_of_each(tmp_path: Path) -> None:
     script = tmp_path / "two.py"
     script.write_text(
-        "import os, torch.distributed as dist\n"
+        "import sys, torch.distributed as dist\n"
+        "from pathlib import Path\n"
         "from training.running.processes import agreed\n"
         "dist.init_process_group('gloo')\n"
         "rank = dist.get_rank()\n"
-        "print(agreed([float(rank == 1), 0.5 - rank]), flush=True)\n"
+        "Path(sys.argv[1], f'{rank}.txt').write_text(str(agreed([float(rank == 1), 0.5 - rank])))\n"
         "dist.destroy_process_group()\n"
     )
     command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--master-port", "29517"]
-    done = subprocess.run([*command, str(script)], capture_output=True, text=True, check=False, cwd=Path.cwd())
+    done = subprocess.run(
+        [*command, str(script), str(tmp_path)], capture_output=True, text=True, check=False, cwd=Path.cwd()
+    )
     assert done.returncode == 0, done.stderr[-2000:]
-    assert done.stdout.splitlines() == ["[1.0, 0.5]"] * 2
+    assert [(tmp_path / f"{rank}.txt").read_text() for rank in range(2)] == ["[1.0, 0.5]"] * 2
