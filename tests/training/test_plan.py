@@ -31,7 +31,7 @@ def test_every_recipe_can_be_planned(path: Path, capsys: pytest.CaptureFixture[s
     captured = capsys.readouterr()
     assert code in (0, 1), captured.err
     assert "peak" in captured.out
-    assert captured.err == ""
+    assert "Error" not in captured.err  # where the rows are mixed, a bar counts their tokens there
 
 
 def test_a_plan_names_what_it_assumes(capsys: pytest.CaptureFixture[str]) -> None:
