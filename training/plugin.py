@@ -18,13 +18,13 @@ from transformers import TrainerCallback, set_seed
 
 from oneday.files import write_json
 from oneday.models import ensure_base_model
-from training.plugin_args import budget_seconds
+from training.four_bit import without_cpu_kernel
+from training.plugin_args import budget_seconds, schedule_of
 from training.run_record import Ending, write_run
 from training.running.best_checkpoint import adopt_checkpoint
 from training.running.callback import Timekeeper
 from training.running.checkpoints import (
     checkpoints,
-    data_hash,
     read_start,
     same_start,
     set_aside_broken_checkpoints,
@@ -70,7 +70,7 @@ class OneDayPlugin(BasePlugin):  # type: ignore[misc]  # axolotl is untyped
         if first_on_machine():
             ensure_base_model(cfg["base_model"], cfg.get("oneday_base_model_from"))
         self._record = start_record(cfg)
-        prepared, content = cfg.get("dataset_prepared_path"), data_hash(cfg)[:12]
+        prepared, content = cfg.get("dataset_prepared_path"), self._record["data"][:12]
         if prepared and Path(prepared).name != content:  # a Ray worker registers what its driver has registered
             cfg["dataset_prepared_path"] = str(Path(prepared) / content)
 
@@ -106,14 +106,8 @@ class OneDayPlugin(BasePlugin):  # type: ignore[misc]  # axolotl is untyped
         set_seed(cfg.seed)
 
     def post_model_load(self, cfg: Any, model: Any) -> None:
-        """Keep bitsandbytes' 4-bit layers on the path that has a gradient.
-
-        bitsandbytes 0.50.2, on CPUs with AVX512-BF16: the first evaluation repacks the weights for an inference
-        kernel in bfloat16 that has no backward pass, and training after it silently loses gradients.
-        """
-        for module in model.modules():
-            if hasattr(module, "support_avx512bf16_for_cpu"):
-                module.support_avx512bf16_for_cpu = False
+        """Keep 4-bit layers on the path that has a gradient."""
+        without_cpu_kernel(model)
 
     def get_training_args(self, cfg: Any) -> dict[str, Any]:
         """No evaluation at step 0, which Axolotl forces and no key of its own turns off."""
@@ -143,11 +137,10 @@ class OneDayPlugin(BasePlugin):  # type: ignore[misc]  # axolotl is untyped
         if self._keeper is None or not self._keeper.timed:
             return None
         deadline = self._keeper.deadline
-        shape = cfg.get("lr_scheduler") or "cosine"
         return timed_scheduler(
             optimizer,
             lambda steps_done: deadline.share_over(steps_done, num_training_steps),
-            shape=str(getattr(shape, "value", shape)),
+            shape=schedule_of(cfg),
             warmup=float(cfg.get("warmup_ratio") or 0.0),
             floor=float(cfg.get("cosine_min_lr_ratio") or 0.0),
         )
@@ -164,10 +157,10 @@ class OneDayPlugin(BasePlugin):  # type: ignore[misc]  # axolotl is untyped
         model_dir.mkdir(parents=True, exist_ok=True)
         self._lock = _claim(model_dir)
         earlier = read_start(model_dir)
-        if earlier is not None and earlier.get("finished") and same_start(earlier, self._record):
+        ours = earlier is not None and same_start(earlier, self._record)
+        if ours and earlier is not None and earlier.get("finished"):
             print(f"{model_dir} holds this training, finished; move it away to train again")
             raise SystemExit(0)
-        ours = earlier is not None and same_start(earlier, self._record)
         if checkpoints(model_dir) and not ours:
             raise Refused(
                 f"{model_dir} holds checkpoints of a training with other settings or data; "

@@ -6,6 +6,7 @@ from typing import Any, Self
 from pydantic import BaseModel, Field, model_validator
 
 SCHEDULES = ("cosine", "linear", "constant")
+MAX_DROPPED_SHARE = 0.01
 TIMED_RULES = {
     "warmup_steps": "the timed schedule warms up by time: give warmup_ratio, a share of the training's time",
     "cosine_constant_lr_ratio": "the timed schedule has no constant end; take the key out",
@@ -28,7 +29,7 @@ class OneDayArgs(BaseModel):
     )
     oneday_budget_seconds: float | None = Field(default=None, gt=0, description="The same in seconds.")
     oneday_max_dropped_share: float = Field(
-        default=0.01,
+        default=MAX_DROPPED_SHARE,
         ge=0,
         le=1,
         description="The share of rows that may be dropped, as too long or as unusable, before training is refused.",
@@ -51,6 +52,12 @@ def budget_seconds(settings: Mapping[str, Any]) -> float | None:
     return None if hours is None else float(hours) * 3600
 
 
+def schedule_of(settings: Mapping[str, Any]) -> str:
+    """The name of the learning rate's schedule, which Axolotl holds as an enumeration; cosine is its default."""
+    schedule = settings.get("lr_scheduler") or "cosine"
+    return str(getattr(schedule, "value", schedule))
+
+
 def timed_faults(settings: Mapping[str, Any]) -> dict[str, str]:
     """What in the settings a training with a budget cannot follow: message by key."""
     if budget_seconds(settings) is None:
@@ -58,7 +65,7 @@ def timed_faults(settings: Mapping[str, Any]) -> dict[str, str]:
     faults = {key: message for key, message in TIMED_RULES.items() if settings.get(key)}
     if settings.get("oneday_budget_hours") is not None and settings.get("oneday_budget_seconds") is not None:
         faults["oneday_budget_seconds"] = "also given as oneday_budget_hours; keep one"
-    schedule = settings.get("lr_scheduler")
-    if str(getattr(schedule, "value", schedule or "cosine")) not in SCHEDULES:
-        faults["lr_scheduler"] = f"the timed schedule is one of {', '.join(SCHEDULES)} (given: {schedule})"
+    if schedule_of(settings) not in SCHEDULES:
+        given = settings.get("lr_scheduler")
+        faults["lr_scheduler"] = f"the timed schedule is one of {', '.join(SCHEDULES)} (given: {given})"
     return faults

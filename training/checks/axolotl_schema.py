@@ -1,7 +1,7 @@
 """An Axolotl file against the installed Axolotl: every key it does not know, every value it refuses.
 
 Axolotl drops a key that it does not know without a word, and stops at the first rule that is broken. Here all are
-reported, with no GPU, no network and no weights. Demands of our own are in `training.validate`.
+reported, with no GPU, no network and no weights. Demands of our own are in `training.checks.demands`.
 """
 
 import copy

@@ -19,6 +19,7 @@ from oneday.files import read_jsonl
 from oneday.records import Example
 from oneday.stage import StageError
 from serve.batch import BLANK_LINE
+from training.four_bit import without_cpu_kernel
 from training.merging.merged_model import Weights
 from training.merging.parity_record import Agreement, Floats, ModelParity, Parity, choose, loss_difference
 
@@ -160,9 +161,7 @@ def load_model(source: str, quantised: "BitsAndBytesConfig | None" = None) -> "P
         use_safetensors=True,
         trust_remote_code=False,
     )
-    for module in model.modules():  # bitsandbytes' fused kernel for CPUs with AVX512-BF16 computes in half precision
-        if hasattr(module, "support_avx512bf16_for_cpu"):
-            module.support_avx512bf16_for_cpu = False
+    without_cpu_kernel(model)
     evaluating: PreTrainedModel = model.eval()
     return evaluating
 

@@ -17,6 +17,7 @@ from training.planning.weights import (
     compute_width,
     embedding_width,
     has_adapter,
+    trains_head,
 )
 
 OFFLOADED_LAYERS = 3  # layer inputs on the card at a time: two in flight and one in use (max_inflight of Axolotl)
@@ -199,8 +200,7 @@ def _casts(geometry: Geometry, settings: TrainSettings) -> float:
 
 def _head_input(geometry: Geometry, settings: TrainSettings, batch: Batch) -> int:
     """The hidden states that enter the output layer, kept if that is trained."""
-    trained = settings.adapter is None or "lm_head" in settings.lora_modules_to_save
-    return batch.tokens * geometry.hidden * compute_width(settings) if trained else 0
+    return batch.tokens * geometry.hidden * compute_width(settings) if trains_head(settings) else 0
 
 
 def _adapters_of_layer(geometry: Geometry, settings: TrainSettings) -> list[Trained]:

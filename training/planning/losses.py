@@ -7,7 +7,7 @@ the log-softmax in the forward pass; the log-softmax and two gradients, all in f
 from training.planning.activations import Batch
 from training.planning.geometry import Geometry
 from training.planning.settings import TrainSettings
-from training.planning.weights import SINGLE, compute_width, embedding_width
+from training.planning.weights import SINGLE, compute_width, embedding_width, trains_head
 
 
 def training_logits(geometry: Geometry, settings: TrainSettings, batch: Batch) -> float:
@@ -45,5 +45,4 @@ def _liger_chunk(geometry: Geometry, tokens: int) -> int:
 
 def _head_gradient(geometry: Geometry, settings: TrainSettings) -> int:
     """A fused loss computes the output layer's gradient at once, if it is trained: once more in float32."""
-    trained = settings.adapter is None or any(name in ("lm_head",) for name in settings.lora_modules_to_save)
-    return geometry.vocabulary * geometry.hidden * SINGLE if trained else 0
+    return geometry.vocabulary * geometry.hidden * SINGLE if trains_head(settings) else 0

@@ -25,7 +25,7 @@ GIB = 2**30
 CONTEXT = int(0.6 * GIB)
 WORKSPACE = 32 * 2**20  # cuBLAS's, torch's default on Hopper; less on others
 PROCESS = int(1.0 * GIB)  # on a CPU: Python with torch, transformers and Axolotl's libraries
-# What the allocator holds beyond what is asked for; Axolotl sets expandable segments, which keeps it low.
+# What the allocator holds beyond what is asked for; kept low by the expandable segments that oneday.console sets.
 FRAGMENTATION = 0.05
 # The share of a card's memory that its driver and firmware keep: about 0.4 of 24 GiB is not offered to programs.
 NOT_OFFERED = 0.02

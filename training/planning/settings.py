@@ -9,6 +9,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from oneday.config import Document, parse
+from training.plugin_args import budget_seconds
 
 # Axolotl's older names of an attention, and the attentions that read packed rows without a mask
 # (axolotl/utils/schemas/enums.py: LEGACY_ATTN_FLAG_TO_IMPL, ATTN_IMPLS_SUPPORTING_PACKING).
@@ -184,9 +185,8 @@ class TrainSettings(BaseModel):
     @property
     def budget_hours(self) -> float:
         """The hours that the training may take: the recipe's own limit, else a day."""
-        if self.oneday_budget_seconds is not None:
-            return self.oneday_budget_seconds / 3600
-        return HOURS_OF_A_DAY if self.oneday_budget_hours is None else self.oneday_budget_hours
+        seconds = budget_seconds(vars(self))
+        return HOURS_OF_A_DAY if seconds is None else seconds / 3600
 
     @property
     def pads_to(self) -> int | None:

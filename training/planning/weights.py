@@ -110,6 +110,11 @@ def linear_bytes(matrix: Matrix, settings: TrainSettings) -> int:
     return total + scales + (-(-scales // NESTED_BLOCK) + NESTED_TABLE + 1) * SINGLE
 
 
+def trains_head(settings: TrainSettings) -> bool:
+    """Whether the output layer's own weight is trained."""
+    return settings.adapter is None or "lm_head" in settings.lora_modules_to_save
+
+
 def has_adapter(matrix: Matrix, settings: TrainSettings) -> bool:
     """Whether peft puts an adapter on this layer."""
     if settings.adapter is None:

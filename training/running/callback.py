@@ -7,7 +7,6 @@ What one process decides, all decide: they agree before they act.
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from statistics import median
 from typing import Any
 
 from transformers import TrainerCallback
@@ -158,7 +157,7 @@ class Timekeeper(TrainerCallback):  # type: ignore[misc]  # transformers' class 
         if not self.running:
             return
         seconds, times = self._lap(), self.clock.times
-        times.evaluation, times.step_at_evaluation = seconds, self._typical_step()
+        times.evaluation, times.step_at_evaluation = seconds, self.deadline.recent_median()
         times.evaluate_seconds += seconds
         times.evaluations += 1
 
@@ -211,7 +210,7 @@ class Timekeeper(TrainerCallback):  # type: ignore[misc]  # transformers' class 
 
     def _note_save(self) -> None:
         seconds, times = self._lap(), self.clock.times
-        times.save, times.step_at_save = seconds, self._typical_step()
+        times.save, times.step_at_save = seconds, self.deadline.recent_median()
         times.save_seconds += seconds
         times.saves += 1
         if first_process():
@@ -229,9 +228,6 @@ class Timekeeper(TrainerCallback):  # type: ignore[misc]  # transformers' class 
         batches = len(self.trainer.get_eval_dataloader())
         size = float(args.per_device_eval_batch_size / args.per_device_train_batch_size)
         return 0.5 * batches * size / int(args.gradient_accumulation_steps)
-
-    def _typical_step(self) -> float | None:
-        return median(self.deadline.recent) if self.deadline.recent else None
 
     def _say(self, text: str) -> None:
         if first_process():

@@ -42,16 +42,21 @@ class Deadline:
         samples = list(self.recent)[-3:]
         if len(samples) < 3:
             samples += [seconds for seconds in (self.first, self.clock.times.last_step) if seconds is not None]
-        return max([median(self.recent) if self.recent else 0.0, *samples])
+        return max([self.recent_median() or 0.0, *samples])
+
+    def recent_median(self) -> float | None:
+        """Seconds that most of the recent steps took; None before there are some."""
+        return median(self.recent) if self.recent else None
 
     def typical_step(self) -> float:
         """Seconds that most steps take now."""
-        return median(self.recent) if self.recent else self.step()
+        recent = self.recent_median()
+        return self.step() if recent is None else recent
 
     def slowness(self) -> float:
         """How many times slower the machine is than at its best in this training; 1 or more."""
-        fastest = self.clock.times.step
-        return max(1.0, median(self.recent) / fastest) if fastest and self.recent else 1.0
+        fastest, recent = self.clock.times.step, self.recent_median()
+        return max(1.0, recent / fastest) if fastest and recent is not None else 1.0
 
     def evaluation(self) -> float:
         """Seconds that an evaluation may take now."""
@@ -68,14 +73,15 @@ class Deadline:
         """A measured time, longer by as much as steps have become since; `guess` if nothing was measured."""
         if measured is None:
             return guess
-        slower = median(self.recent) / step_then if step_then and self.recent else 1.0
+        recent = self.recent_median()
+        slower = recent / step_then if step_then and recent is not None else 1.0
         return measured * max(1.0, slower)
 
-    def reserve(self, caution: float = CAUTION) -> float:
+    def reserve(self) -> float:
         """Seconds before the deadline at which the last step must be over."""
         closing = self.evaluation() + SAVES_AT_END * self.save()
         end = END / CAUTION + END_SHARE * (self.clock.budget or 0.0)
-        return caution * (closing + end * self.slowness())
+        return CAUTION * (closing + end * self.slowness())
 
     def can_train(self) -> bool:
         """Whether a process that has just been launched gets to a step in time: the rest of its loading included."""

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from oneday.files import read_lines
+from training.plugin_args import MAX_DROPPED_SHARE
 from training.running.checkpoints import dataset_entries
 
 MASKED = -100  # the label of a token that is not trained on
@@ -175,7 +176,7 @@ def _row_faults(name: str, facts: RowFacts, settings: Mapping[str, Any]) -> Iter
     if facts.end_in_padding:
         yield f"{name}: {facts.end_in_padding:,} rows end in padding that is not masked; remove it from the data"
     limit = settings.get("oneday_max_dropped_share")
-    limit = 0.01 if limit is None else float(limit)
+    limit = MAX_DROPPED_SHARE if limit is None else float(limit)
     if facts.dropped and facts.dropped > limit * (facts.rows + facts.dropped):
         yield (
             f"{name}: {facts.dropped:,} of {facts.rows + facts.dropped:,} rows were dropped, as longer than "

@@ -9,7 +9,7 @@ from typing import Any
 
 from oneday import machine
 from oneday.stage import LIBRARIES
-from training.plugin_args import budget_seconds
+from training.plugin_args import budget_seconds, schedule_of
 from training.run_record import Ending, RunRecord, Seconds
 from training.running.clock import Clock
 
@@ -69,8 +69,7 @@ def make_record(
 def rate_floor(settings: Mapping[str, Any]) -> float:
     """The learning rate at which a timed schedule ends."""
     peak = float(settings.get("learning_rate") or 0.0)
-    shape = settings.get("lr_scheduler")
-    if str(getattr(shape, "value", shape)) == "constant":
+    if schedule_of(settings) == "constant":
         return peak
     return peak * float(settings.get("cosine_min_lr_ratio") or 0.0)
 
