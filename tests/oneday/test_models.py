@@ -6,7 +6,16 @@ from pathlib import Path
 
 import pytest
 
-from oneday.models import RECORD, cache_dir, converted_folder, ensure_base_model, main, model_files, packaged_file
+from oneday.models import (
+    RECORD,
+    cache_dir,
+    converted_folder,
+    copy_licences,
+    ensure_base_model,
+    main,
+    model_files,
+    packaged_file,
+)
 
 
 @pytest.fixture
@@ -49,6 +58,21 @@ def test_packaged_file_of_an_absent_package_says_what_to_install() -> None:
 def test_packaged_file_that_the_package_lacks_names_package_version_and_file(toy_package: Path) -> None:
     with pytest.raises(FileNotFoundError, match=r"'toy-model' 1\.0 holds no file Other\.gguf"):
         packaged_file("toy-model", "Other.gguf")
+
+
+def test_licences_and_terms_of_the_package_go_with_the_model(toy_package: Path, tmp_path: Path) -> None:
+    record = toy_package.parents[1] / "toy_model-1.0.dist-info" / "RECORD"
+    names = ["LICENSE.txt", "TOY_TERMS.html", "NOTICE.md", "README.md"]
+    for name in names:
+        (toy_package.parent / name).write_text(name, encoding="utf-8")
+    record.write_text("".join(f"toy_model/{name},,\n" for name in [*names, "LICENSE-absent"]), encoding="utf-8")
+    (tmp_path / "model").mkdir()
+    copy_licences("toy-model", tmp_path / "model")
+    assert sorted(path.name for path in (tmp_path / "model").iterdir()) == [
+        "LICENSE.txt",
+        "NOTICE.md",
+        "TOY_TERMS.html",
+    ]
 
 
 @pytest.mark.parametrize("source", ["no-such-package:x.gguf", "toy-model:Other.gguf"])
