@@ -48,7 +48,8 @@ class Request:
 def run(request: Request) -> bool:
     """Print the plan; whether the training fits, by all that is known. Raises as the parts do."""
     from oneday.console import quiet_libraries
-    from training.planning.geometry import find_config, geometry_of
+    from training.planning.compressed import config_for, teacher_geometry
+    from training.planning.geometry import geometry_of
     from training.planning.measure import earlier_measurement
     from training.planning.outlook import Case, look
     from training.planning.rows import rows_from
@@ -60,14 +61,15 @@ def run(request: Request) -> bool:
     run_dir = request.out or _default_run(document)
     document = _in_run_folder(document, run_dir)
     settings = read_settings(document)
-    config, source = find_config(settings.base_model, request.model_config)
+    config, source = config_for(settings.base_model, document.path.parent, request.model_config)
     geometry = geometry_of(config, source, settings.overrides_of_model_config)
+    teacher = teacher_geometry(settings.oneday_teacher, document.path.parent)
     rows_of, rows_source = rows_from(document.path.parent, settings, geometry)
-    case = Case(geometry, settings, request.card, request.gpus, rows_of)
+    case = Case(geometry, settings, request.card, request.gpus, rows_of, teacher=teacher)
     if request.measure is not None:
         _measure(document, case, run_dir, request.measure)
     measured = earlier_measurement(run_dir, settings, request.card, request.gpus)
-    case = Case(geometry, settings, request.card, request.gpus, rows_of, measured)
+    case = Case(geometry, settings, request.card, request.gpus, rows_of, measured, teacher)
     outlook = look(case)
     _show(document, case, outlook, rows_source, request.as_json)
     return outlook.fits and outlook.hours is not None

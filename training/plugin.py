@@ -1,4 +1,4 @@
-"""The Axolotl plugin of this project: a deadline, safe and exact restarts, checks before the first step, run.json.
+"""The Axolotl plugin of this project: a deadline, safe and exact restarts, checks at the start, a teacher, run.json.
 
 Named in a recipe's train.yaml (`plugins: [training.plugin.OneDayPlugin]`); runs inside Axolotl's process, whether
 `run.py` or `accelerate launch -m axolotl.cli.train` started it. Its keys are in `training.plugin_args`; what it does
@@ -6,7 +6,6 @@ while Axolotl trains is in `training.running`.
 """
 
 import fcntl
-import json
 import os
 import threading
 import time
@@ -16,8 +15,8 @@ from typing import Any
 from axolotl.integrations.base import BasePlugin
 from transformers import TrainerCallback, set_seed
 
-from oneday.files import write_json
 from oneday.models import ensure_base_model
+from training.distilling.teacher import folder_fault
 from training.four_bit import without_cpu_kernel
 from training.plugin_args import budget_seconds, schedule_of
 from training.run_record import Ending, write_run
@@ -34,6 +33,7 @@ from training.running.checkpoints import (
 from training.running.clock import CLOCK, Clock
 from training.running.deadline import Deadline
 from training.running.isolation import check_batch, packing_difference, packing_fault
+from training.running.log_callback import LogCallback
 from training.running.order import keep_order_over_restarts
 from training.running.preflight import Preflight, check_rows
 from training.running.processes import Refused, end_process, first_on_machine, first_process
@@ -41,8 +41,7 @@ from training.running.record import make_record
 from training.running.schedule import timed_scheduler
 from training.running.stop_signal import StopSignal
 
-# Set by the train stage: the process to die with, and the file to report each step to.
-PARENT, PROGRESS = "ONEDAY_PARENT", "ONEDAY_PROGRESS"
+PARENT = "ONEDAY_PARENT"  # set by the train stage: the process to die with
 
 
 class OneDayPlugin(BasePlugin):  # type: ignore[misc]  # axolotl is untyped
@@ -62,11 +61,12 @@ class OneDayPlugin(BasePlugin):  # type: ignore[misc]  # axolotl is untyped
         return "training.plugin_args.OneDayArgs"
 
     def register(self, cfg: Any) -> None:
-        """Before Axolotl reads the model's config: unpack the model, key the token cache by the data's content.
+        """Before Axolotl reads the model's config: know its type, unpack it, key the token cache by the data's content.
 
         Axolotl's own key covers path and settings but not content, so edited data would train on old tokens.
         """
         watch_parent()
+        know_inkuba()
         if first_on_machine():
             ensure_base_model(cfg["base_model"], cfg.get("oneday_base_model_from"))
         self._record = start_record(cfg)
@@ -87,6 +87,8 @@ class OneDayPlugin(BasePlugin):  # type: ignore[misc]  # axolotl is untyped
         model_dir = Path(cfg.output_dir)
         if first_process():
             self._claim_folder(model_dir)
+        if cfg.get("oneday_teacher") and (fault := folder_fault(cfg["oneday_teacher"])):
+            raise Refused(fault)
         self._clock = Clock(model_dir, budget_seconds(cfg))
         if first_process():
             self._end_if_time_is_over()
@@ -108,6 +110,14 @@ class OneDayPlugin(BasePlugin):  # type: ignore[misc]  # axolotl is untyped
     def post_model_load(self, cfg: Any, model: Any) -> None:
         """Keep 4-bit layers on the path that has a gradient."""
         without_cpu_kernel(model)
+
+    def get_trainer_cls(self, cfg: Any) -> Any:
+        """With a teacher: the trainer that asks it. None otherwise, and Axolotl takes its own."""
+        if not cfg.get("oneday_teacher"):
+            return None
+        from training.distilling.trainer import DistillingTrainer
+
+        return DistillingTrainer
 
     def get_training_args(self, cfg: Any) -> dict[str, Any]:
         """No evaluation at step 0, which Axolotl forces and no key of its own turns off."""
@@ -131,6 +141,8 @@ class OneDayPlugin(BasePlugin):  # type: ignore[misc]  # axolotl is untyped
         count_tokens(trainer, self._keeper)
         if not cfg.get("rl") and self._preflight:
             self._check_batches(cfg, trainer)
+        if cfg.get("oneday_teacher"):
+            self._bring_teacher(cfg, trainer)
 
     def create_lr_scheduler(self, cfg: Any, trainer: Any, optimizer: Any, num_training_steps: int) -> Any:
         """With a budget: the schedule by time. None otherwise, and Axolotl makes its own."""
@@ -226,6 +238,29 @@ class OneDayPlugin(BasePlugin):  # type: ignore[misc]  # axolotl is untyped
         if fault := packing_fault(difference, dtype, cfg):
             raise Refused(fault)
 
+    def _bring_teacher(self, cfg: Any, trainer: Any) -> None:
+        """Raises Refused if the student cannot learn from the teacher."""
+        from training.distilling.trainer import bring_teacher
+
+        try:
+            line = bring_teacher(trainer, cfg)
+        except ValueError as error:
+            raise Refused(str(error)) from error
+        if first_process():
+            print(line, flush=True)
+
+
+def know_inkuba() -> None:
+    """Make the shared-MLP Llama known to transformers, and its attention, which is Llama's, to Axolotl's packing."""
+    from axolotl.monkeypatch.multipack import SUPPORTED_MULTIPACK_MODEL_TYPES
+
+    from compress import inkuba
+    from compress.inkuba_model import MODEL_TYPE
+
+    inkuba.register()
+    if MODEL_TYPE not in SUPPORTED_MULTIPACK_MODEL_TYPES:
+        SUPPORTED_MULTIPACK_MODEL_TYPES.append(MODEL_TYPE)
+
 
 def count_tokens(trainer: Any, keeper: Timekeeper) -> None:
     """Let the keeper see every batch that is trained on."""
@@ -236,33 +271,6 @@ def count_tokens(trainer: Any, keeper: Timekeeper) -> None:
         return original(model, inputs, *args, **kwargs)
 
     trainer.training_step = counted
-
-
-class LogCallback(TrainerCallback):  # type: ignore[misc]  # transformers' class is untyped here
-    """Writes training_log.json at the end, and each step to the file that the train stage watches."""
-
-    def __init__(self, model_dir: Path) -> None:
-        self.model_dir = model_dir
-        self.progress = os.environ.get(PROGRESS)
-
-    def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        """Tell the train stage where the training starts, which is not 0 after a restart."""
-        self._tell(state)
-
-    def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        """Tell the train stage that a step is done."""
-        self._tell(state)
-
-    def on_train_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        """The whole history, also of the steps before a restart."""
-        write_json(self.model_dir / "training_log.json", state.log_history)
-
-    def _tell(self, state: Any) -> None:
-        if self.progress:
-            losses = [entry["loss"] for entry in state.log_history[-3:] if "loss" in entry]
-            line = {"step": state.global_step, "steps": state.max_steps, "loss": losses[-1] if losses else None}
-            with Path(self.progress).open("a", encoding="utf-8") as file:
-                file.write(json.dumps(line) + "\n")
 
 
 def watch_parent() -> None:

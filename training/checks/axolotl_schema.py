@@ -23,7 +23,7 @@ from oneday.config import Document, Fault, key_path
 from oneday.console import quiet_libraries
 from training.checks.axolotl_keys import dataset_model, unknown_keys
 from training.checks.compute_capability import capabilities
-from training.plugin_args import OneDayArgs, timed_faults
+from training.plugin_args import OneDayArgs, plugin_faults
 
 # What Axolotl's checks raise. Pydantic turns ValueError and AssertionError into a ValidationError (a ValueError),
 # the others pass through it; the second group is a check that stumbles over a value of the wrong type.
@@ -31,7 +31,7 @@ REFUSALS = (ValueError, RuntimeError, OSError, ImportError, DeprecationWarning)
 STUMBLES = (TypeError, AttributeError, LookupError)
 # Checks that are told in another way. The first asks what is installed on this machine, and the hub, which is out of
 # reach here: `training.validate` makes a note of it. The second is our plugin's: its faults are told key by key.
-TOLD_ELSEWHERE = ("check_flash_attn_available", "_timed_schedule_is_possible")
+TOLD_ELSEWHERE = ("check_flash_attn_available", "_settings_are_possible")
 
 
 def axolotl_faults(document: Document, compute_capability: str | None = None) -> list[Fault]:
@@ -48,7 +48,7 @@ def axolotl_faults(document: Document, compute_capability: str | None = None) ->
             with_capabilities, without = merge_input_args()
             schema: type[BaseModel] = without if compute_capability is None else with_capabilities
             card = {} if compute_capability is None else capabilities(document.values, compute_capability)
-            refused = [*_refused_values(document, schema, card), *_untimely(document, schema)]
+            refused = [*_refused_values(document, schema, card), *_impossible(document, schema)]
             told = {fault.key for fault in refused}  # Axolotl knows some keys only to say what became of them
             return [*faults, *(fault for fault in unknown_keys(document, without) if fault.key not in told), *refused]
 
@@ -143,12 +143,12 @@ def _refused_values(document: Document, schema: type[BaseModel], card: dict[str,
     return [*_value_faults(document, details), *faults] or ([] if explained else [document.fault("", verdict)])
 
 
-def _untimely(document: Document, schema: type[BaseModel]) -> list[Fault]:
-    """What a training with a budget of hours cannot follow, if the file names the plugin that keeps it."""
+def _impossible(document: Document, schema: type[BaseModel]) -> list[Fault]:
+    """What our plugin cannot do with a budget of hours or a teacher, if the file names the plugin."""
     if not issubclass(schema, OneDayArgs):
         return []
     try:
-        return [document.fault(key, message) for key, message in timed_faults(document.values).items()]
+        return [document.fault(key, message) for key, message in plugin_faults(document.values).items()]
     except (TypeError, ValueError):  # the budget is no number, and told as such
         return []
 

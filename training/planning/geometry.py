@@ -22,7 +22,7 @@ class Matrix:
     outputs: int
     bias: int = 0  # parameters
     embedding: bool = False
-    tied: bool = False  # its weight is another module's
+    tied: bool = False  # its weight is another module's: an embedding's, or that of an earlier layer
 
     @property
     def parameters(self) -> int:
@@ -104,7 +104,7 @@ def find_config(base_model: str, given: Path | None = None) -> tuple[dict[str, A
         return config, f"training/planning/published/{base_model.rpartition('/')[2]}.json"
     from huggingface_hub import try_to_load_from_cache
 
-    cached = None if Path(base_model).is_absolute() else try_to_load_from_cache(base_model, "config.json")
+    cached = None if base_model.count("/") > 1 else try_to_load_from_cache(base_model, "config.json")
     if isinstance(cached, str):
         return _read(Path(cached)), cached
     known = ", ".join(sorted(path.stem for path in PUBLISHED.glob("*.json")))
@@ -132,6 +132,9 @@ def geometry_of(config: dict[str, Any], source: str, overrides: dict[str, Any] |
     import torch
     from transformers import AutoConfig, AutoModelForCausalLM
 
+    from compress import inkuba
+
+    inkuba.register()
     values = config | (overrides or {})
     try:
         loaded = AutoConfig.for_model(**values)
@@ -171,16 +174,16 @@ def _measured(model: Any, config: Any, source: str) -> Geometry:
 
 
 def _matrices(model: Any) -> tuple[Matrix, ...]:
-    """The linear layers and embeddings, in the order of the model."""
+    """The linear layers and embeddings, in the order of the model; a module that layers share, once for each use."""
     from torch import nn
 
     own = {name for name, _ in model.named_parameters()}  # a shared weight is listed once
     found = []
-    for name, module in model.named_modules():
+    for name, module in model.named_modules(remove_duplicate=False):
         if isinstance(module, nn.Embedding):
             found.append(Matrix(name, module.num_embeddings, module.embedding_dim, embedding=True))
         elif isinstance(module, nn.Linear):
-            bias = 0 if module.bias is None else module.bias.numel()
             tied = f"{name}.weight" not in own
+            bias = module.bias.numel() if module.bias is not None and f"{name}.bias" in own else 0
             found.append(Matrix(name, module.in_features, module.out_features, bias, tied=tied))
     return tuple(found)

@@ -2,7 +2,7 @@
 
 Counted per token: 2 operations a weight in the forward pass, 2 in the backward pass towards the inputs, 2 for the
 gradient of a trained weight, and the decoder's forward pass once more where it is recomputed; attention by the pairs
-of tokens. Without a measurement (`--measure`) the efficiency is an assumption.
+of tokens; a teacher's forward pass. Without a measurement (`--measure`) the efficiency is an assumption.
 """
 
 from dataclasses import dataclass
@@ -12,6 +12,7 @@ from training.planning.geometry import Geometry
 from training.planning.packing import Epoch
 from training.planning.settings import TrainSettings
 from training.planning.steps import Steps
+from training.planning.teaching import teacher_operations
 from training.planning.weights import (
     adapter_parameters,
     compute_width,
@@ -72,19 +73,23 @@ class Work:
     evaluate: Epoch | None
     steps: Steps
     gpus: int
+    teacher: Geometry | None = None
 
 
 def hours(geometry: Geometry, settings: TrainSettings, work: Work, card: Card, efficiency: float) -> Hours:
     """How long the training takes if it reaches this share of the card's peak; see the module."""
     speed, steps = _speed(card, settings, efficiency), work.steps
-    one = train_operations(geometry, settings, work.train) / max(work.train.micro_batches, 1)
+    operations = train_operations(geometry, settings, work.train)
+    operations += teacher_operations(work.teacher, work.train) if work.teacher else 0.0
+    one = operations / max(work.train.micro_batches, 1)
     training = steps.micro_batches * (one / speed + _reading(geometry, settings, card))
     testing = 0.0
     if work.evaluate:
         testing = steps.evaluations * forward_operations(geometry, settings, work.evaluate) / work.gpus / speed
     trained = trained_parameters(geometry, settings)
     saving = steps.saves * (stored_bytes(trained) + optimizer_bytes(trained, settings.optimizer)) / DISK
-    start = START + geometry.parameters * STORED_WIDTH / DISK
+    loaded = geometry.parameters + (work.teacher.parameters if work.teacher else 0)
+    start = START + loaded * STORED_WIDTH / DISK
     return Hours(start, training, testing, saving, efficiency, _rate(work, training))
 
 

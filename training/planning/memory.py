@@ -11,6 +11,7 @@ from training.planning.cards import Card
 from training.planning.geometry import Geometry
 from training.planning.losses import evaluation_logits, training_logits
 from training.planning.settings import TrainSettings
+from training.planning.teaching import Teaching, forward_layer, teaching
 from training.planning.weights import (
     SINGLE,
     compute_width,
@@ -44,6 +45,7 @@ class Memory:
     evaluation: float
     overhead: float
     moments: dict[str, float]
+    teacher: Teaching | None = None
 
     @property
     def peak_at(self) -> str:
@@ -57,7 +59,13 @@ class Memory:
 
 
 def memory(
-    geometry: Geometry, settings: TrainSettings, train: Batch, evaluate: Batch | None, card: Card, gpus: int = 1
+    geometry: Geometry,
+    settings: TrainSettings,
+    train: Batch,
+    evaluate: Batch | None,
+    card: Card,
+    gpus: int = 1,
+    teacher: Geometry | None = None,
 ) -> Memory:
     """What one device needs. With `fsdp_config`, weights, gradients and states are shared out to all `gpus`."""
     share = gpus if settings.fsdp_config else 1
@@ -66,21 +74,23 @@ def memory(
     own = stored_bytes(trained) / share
     state = optimizer_bytes(trained, settings.optimizer) / share
     saved = activations(geometry, settings, train, card.is_cpu)
-    logits = training_logits(geometry, settings, train)
+    taught = None if teacher is None else teaching(geometry, teacher, settings, train)
+    logits = training_logits(geometry, settings, train) if taught is None else taught.loss
     tested = evaluation_logits(geometry, settings, evaluate) if evaluate else 0.0
     adapters = own if settings.adapter else 0.0
-    always = weights + adapters + state
+    always = weights + adapters + state + (0.0 if taught is None else taught.weights)
+    answering = 0.0 if taught is None else taught.forward
     moments = {
-        "loss": saved.kept + logits + _standing_gradients(settings, own),
+        "loss": saved.kept + max(logits, answering) + _standing_gradients(settings, own),
         "backward": _backward(settings, saved, own),
         "optimizer step": own + _step_copies(settings, sum(t.numbers for t in trained) / share, card),
     }
     if evaluate:
-        moments["evaluation"] = max(tested, _evaluation_layer(geometry, settings, evaluate))
+        moments["evaluation"] = max(tested, forward_layer(geometry, settings, evaluate))
     fixed = _fixed(geometry, settings, card)
     loose = FRAGMENTATION * (always + max(moments.values()))
     totals = {name: always + own_part + fixed + loose for name, own_part in moments.items()}
-    return Memory(weights, adapters, own, state, saved, logits, tested, fixed + loose, totals)
+    return Memory(weights, adapters, own, state, saved, logits, tested, fixed + loose, totals, taught)
 
 
 def offered(card: Card) -> float:
@@ -103,11 +113,6 @@ def _backward(settings: TrainSettings, saved: Activations, gradients: float) -> 
 def _step_copies(settings: TrainSettings, trained: float, card: Card) -> float:
     """torch's AdamW without the fused kernel holds one more value for each trained parameter on a card."""
     return trained * SINGLE if settings.optimizer == "adamw_torch" and not card.is_cpu else 0.0
-
-
-def _evaluation_layer(geometry: Geometry, settings: TrainSettings, batch: Batch) -> float:
-    """A layer's forward pass without gradients: hidden states and the MLP's inner tensors."""
-    return float(batch.tokens * (3 * geometry.intermediate + 4 * geometry.hidden) * compute_width(settings))
 
 
 def _fixed(geometry: Geometry, settings: TrainSettings, card: Card) -> float:

@@ -30,6 +30,7 @@ class Case:
     gpus: int
     rows_of: RowsOf
     measured: Measured | None = None
+    teacher: Geometry | None = None
 
     def with_changes(self, changes: dict[str, Any]) -> "Case":
         """The case after a change of these keys; what was measured before does not count any more."""
@@ -86,11 +87,11 @@ def look(case: Case) -> Outlook:
     if evaluate is not None and evaluate.micro_batches:
         tested = evaluate.widest
     widest = train.widest if train is not None and train.micro_batches else full_batch(settings)
-    found = memory(case.geometry, settings, widest, tested, case.card, case.gpus)
+    found = memory(case.geometry, settings, widest, tested, case.card, case.gpus, case.teacher)
     if train is None:
         return Outlook(found, offered(case.card), None, None, None, None, settings.budget_hours, case.measured)
     steps = count_steps(train, evaluate is not None and evaluate.micro_batches > 0, settings, case.gpus)
-    time = _hours(case, Work(train, evaluate, steps, case.gpus))
+    time = _hours(case, Work(train, evaluate, steps, case.gpus, case.teacher))
     return Outlook(found, offered(case.card), train, evaluate, steps, time, settings.budget_hours, case.measured)
 
 

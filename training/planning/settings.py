@@ -100,6 +100,7 @@ class TrainSettings(BaseModel):
     save_strategy: str | None = None
     oneday_budget_hours: float | None = Field(default=None, gt=0)
     oneday_budget_seconds: float | None = Field(default=None, gt=0)
+    oneday_teacher: str | None = None
 
     @model_validator(mode="before")
     @classmethod

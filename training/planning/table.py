@@ -40,6 +40,7 @@ def head_lines(case: Case, outlook: Outlook, source: str) -> list[str]:
             f"{settings.base_model}: {geometry.parameters:,} parameters, {trained:,} trained",
         ),
         _line("", f"shapes from {geometry.source}"),
+        *([_line("teacher", f"{settings.oneday_teacher}: {case.teacher.source}")] if case.teacher else []),
         _line("rows", source),
     ]
     if outlook.train is not None and outlook.steps is not None:
@@ -86,6 +87,7 @@ def memory_rows(case: Case, outlook: Outlook) -> list[tuple[str, str, str]]:
     peak = memory.peak_at
     rows = [
         ("weights", _gib(memory.weights), _weights_remark(case)),
+        *_teacher_rows(case, outlook),
         ("adapters", _gib(memory.adapters), "" if memory.adapters else "none"),
         ("gradients", _gib(memory.gradients), ""),
         ("optimizer", _gib(memory.optimizer), f"{settings.optimizer}{paged}{assumed}"),
@@ -104,6 +106,15 @@ def memory_rows(case: Case, outlook: Outlook) -> list[tuple[str, str, str]]:
         rows.append(("measured", _gib(outlook.measured.peak_gib * GIB), "the peak of the steps that --measure ran"))
     kept = "" if case.card.is_cpu else f"; the driver keeps {100 * NOT_OFFERED:.0f} %, an estimate"
     return [*rows, ("there are", _gib(outlook.room), f"of {case.card.memory_gib:g} GiB{kept}")]
+
+
+def _teacher_rows(case: Case, outlook: Outlook) -> list[tuple[str, str, str]]:
+    taught, peak = outlook.memory.teacher, outlook.memory.peak_at
+    if taught is None or case.teacher is None:
+        return []
+    remark = f"{case.teacher.parameters:,} parameters in {'16 bits' if case.settings.half else 'float32'}"
+    answers = _at(peak == "loss" and taught.forward > taught.loss, "a layer's forward pass")
+    return [("teacher", _gib(taught.weights), remark), ("it answers", _gib(taught.forward), answers)]
 
 
 def _at(counts: bool, what: str) -> str:
@@ -257,6 +268,7 @@ def as_json(case: Case, outlook: Outlook, singles: list[Change], smallest: Chang
         "evaluations": None if steps is None else steps.evaluations,
         "memory": {
             "weights": memory.weights,
+            "teacher": 0.0 if memory.teacher is None else memory.teacher.weights + memory.teacher.forward,
             "adapters": memory.adapters,
             "gradients": memory.gradients,
             "optimizer": memory.optimizer,

@@ -116,7 +116,7 @@ def trains_head(settings: TrainSettings) -> bool:
 
 
 def has_adapter(matrix: Matrix, settings: TrainSettings) -> bool:
-    """Whether peft puts an adapter on this layer."""
+    """Whether peft puts an adapter on this layer, or for a layer that is another one's, on that one."""
     if settings.adapter is None:
         return False
     if settings.lora_target_linear and not matrix.embedding and not matrix.is_head:
@@ -145,7 +145,7 @@ def adapter_parameters(geometry: Geometry, settings: TrainSettings) -> list[Trai
     width = compute_width(settings) if settings.peft_autocast_adapter_dtype is False else SINGLE
     found = []
     for matrix in geometry.matrices:
-        if has_adapter(matrix, settings):
+        if has_adapter(matrix, settings) and (matrix.is_head or not matrix.tied):
             found += [Trained((rank, matrix.inputs), width), Trained((matrix.outputs, rank), width)]
             if settings.peft_use_dora:
                 found.append(Trained((matrix.outputs,), width))

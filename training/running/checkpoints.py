@@ -19,14 +19,16 @@ TIME = ("oneday_budget_hours", "oneday_budget_seconds")
 
 
 def start_record(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """What decides the result of a training: the settings as written, the base model and the content of the data."""
+    """What decides the result of a training: the settings as written, the models and the content of the data."""
     kept = {key: value for key, value in settings.items() if key not in (*PLACES, *TIME)}
     kept["datasets"] = [_without_path(entry) for entry in dataset_entries(settings)]
-    return {
+    record = {
         "settings": sha256_json(json.loads(json.dumps(kept, default=str))),
         "base_model": sha256_json(model_files(str(settings["base_model"]))),
         "data": data_hash(settings),
     }
+    teacher = settings.get("oneday_teacher")
+    return record if teacher is None else record | {"teacher": sha256_json(model_files(str(teacher)))}
 
 
 def data_hash(settings: Mapping[str, Any]) -> str:
