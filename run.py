@@ -14,13 +14,17 @@ from typing import Annotated
 
 import typer
 
+import compress.prune
+import compress.trim
 import data_prep.collect
 import data_prep.sample
 import data_prep.score
 import eval.generate
 import eval.report
 import eval.score
+import training.teacher
 import training.train
+from compress.folders import stage_folders
 from data_prep.mix import STAGE as MIX
 from data_prep.mix import mix_stage
 from data_prep.predict import STAGE as PREDICT
@@ -55,21 +59,23 @@ VALIDATE = Stage(
     run=validate,
 )
 
-STAGES = (
-    VALIDATE,
-    data_prep.collect.STAGE,
-    PREDICT,
-    data_prep.score.STAGE,
-    data_prep.sample.STAGE,
-    MIX,
-    training.train.STAGE,
-    eval.generate.STAGE,
-    eval.score.STAGE,
-    eval.report.STAGE,
-)
+DATA = (data_prep.collect.STAGE, PREDICT, data_prep.score.STAGE, data_prep.sample.STAGE, MIX)
+COMPRESSION = (compress.trim.STAGE, training.teacher.STAGE, compress.prune.STAGE)
+EVALUATION = (eval.generate.STAGE, eval.score.STAGE, eval.report.STAGE)
+STAGES = (VALIDATE, *DATA, *COMPRESSION, training.train.STAGE, *EVALUATION)
 
 
-def run_recipe(folder: Path, out: Path | None, until: str, dry_run: bool, chosen: Sequence[Stage]) -> None:
+def stages_of(recipe: Recipe) -> list[Stage]:
+    """The stages that the recipe has settings for, in their order."""
+    left_out = {stage.name for stage in COMPRESSION if stage.folder not in stage_folders(recipe)}
+    if recipe.data_settings is None:
+        left_out |= {stage.name for stage in DATA}
+    if recipe.eval_settings is None:
+        left_out |= {stage.name for stage in EVALUATION}
+    return [stage for stage in STAGES if stage.name not in left_out]
+
+
+def run_recipe(folder: Path, out: Path | None, until: str | None, dry_run: bool, chosen: Sequence[Stage]) -> None:
     """Bring every stage up to `until` up to date, then show the result. Raises as the stages do.
 
     The `chosen` stages take the places of those of their names: they know which engine or cluster to use.
@@ -80,10 +86,12 @@ def run_recipe(folder: Path, out: Path | None, until: str, dry_run: bool, chosen
         check_recipe(folder)  # names the faults of all files, train.yaml's too
         raise
     run_dir = out or recipe.default_out
-    names = [stage.name for stage in STAGES]
+    names = [stage.name for stage in stages_of(recipe)]
+    until = names[-1] if until is None else until
     if until not in names:
-        raise ValueError(f"--until {until}: no such stage; allowed: {', '.join(names)}")
-    if recipe.data.collect.held_out_per_task == 0 and names.index(until) >= names.index("generate"):
+        raise ValueError(f"--until {until}: {recipe.folder} has no such stage; it has: {', '.join(names)}")
+    evaluated = [stage.name for stage in EVALUATION if stage.name in names[: names.index(until) + 1]]
+    if evaluated and recipe.data.collect.held_out_per_task == 0:
         raise ValueError(
             f"{recipe.folder / recipe.data_file}: collect.held_out_per_task is 0, so there are no rows to evaluate "
             "the model on; raise it, or stop earlier: --until train"
@@ -97,11 +105,19 @@ def run_recipe(folder: Path, out: Path | None, until: str, dry_run: bool, chosen
     with exclusive(run_dir):
         for stage in stages:
             execute(stage, recipe, run_dir)
-    if until == names[-1]:
+    if until == eval.report.STAGE.name:
         print(f"\n{render(read_scores(run_dir / '08_eval_score/scores.json'))}\n")
         print(f"report      {run_dir / '09_report/report.html'}")
-        print(f"model       {run_dir / '06_train/model'} (a LoRA adapter of {recipe.base_model})")
+    if "train" in names[: names.index(until) + 1]:
+        print(f"model       {run_dir / '06_train/model'} ({kind_of_model(recipe)})")
     print(f"time        {time.monotonic() - began:.0f} s")
+
+
+def kind_of_model(recipe: Recipe) -> str:
+    """What the training leaves, in words."""
+    if recipe.train.values.get("adapter"):
+        return f"a LoRA adapter of {recipe.train.values['base_model']}"
+    return f"a whole model, made from {recipe.base_model}"
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -110,7 +126,7 @@ def main(argv: list[str] | None = None) -> int:
     def command(
         recipe: RecipeFolder,
         out: Out = None,
-        until: Annotated[str, typer.Option(help="Last stage to run.")] = "report",
+        until: Annotated[str | None, typer.Option(help="Last stage to run [default: the recipe's last].")] = None,
         engine: EngineName = "transformers",
         engine_url: EngineUrl = None,
         served_model: ServedModel = None,

@@ -2,7 +2,7 @@
 
     python -m eval.generate recipes/quickstart [--out DIR]
 
-Reads the held-out rows, the tasks' definitions and demonstrations, and the trained adapter; writes
+Reads the held-out rows, the tasks' definitions and demonstrations, and the trained adapter or model; writes
 07_generate/VARIANT.jsonl, one file for each variant of eval.yaml, with the raw text of every answer.
 """
 
@@ -10,6 +10,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+from compress.folders import model_before
 from data_prep.tasks import read_task_list
 from eval.config import Variant
 from oneday.console import stage_main
@@ -34,8 +35,8 @@ def run(recipe: Recipe, run_dir: Path, output_dir: Path) -> Outcome:
         nonlocal engine
         if engine is None or engine[0] != model:
             engine = None  # frees the other model first
-            adapter = run_dir / "06_train/model" if model == "tuned" else None
-            engine = model, load_transformers_engine(recipe.base_model, recipe.eval.batch_size, adapter)
+            name, adapter = tuned_model(recipe, run_dir) if model == "tuned" else (recipe.base_model, None)
+            engine = model, load_transformers_engine(name, recipe.eval.batch_size, adapter)
         return engine[1]
 
     for variant in sorted(recipe.eval.variants, key=lambda variant: variant.model):
@@ -64,6 +65,15 @@ def run(recipe: Recipe, run_dir: Path, output_dir: Path) -> Outcome:
             ),
         )
     return Outcome({"held_out_rows": len(rows), "variants": len(recipe.eval.variants)})
+
+
+def tuned_model(recipe: Recipe, run_dir: Path) -> tuple[str, Path | None]:
+    """The model that the training has left and the adapter on it; None where the whole model was trained."""
+    trained = run_dir / "06_train/model"
+    if not (trained / "adapter_config.json").is_file():
+        return str(trained), None
+    before = model_before(recipe, "06_train")
+    return recipe.base_model if before is None else str(run_dir / before), trained
 
 
 def _groups(recipe: Recipe, variant: Variant, tasks: Mapping[str, TaskHead], rows: list[HeldOut]) -> list[Group]:

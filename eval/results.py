@@ -103,8 +103,8 @@ def collect_results(recipe: str, base_model: str, seed: int, scores: Scores, run
 
 def read_reports(run_dir: Path) -> list[Report]:
     """The reports of the finished stages before this one, in the order of their folders."""
-    folders = sorted(path.parent for path in run_dir.glob("*/report.json") if re.match(r"0[0-8]_", path.parent.name))
-    return [read_report(folder / "report.json") for folder in folders]
+    folders = sorted(path.parent for path in run_dir.glob("*/report.json"))
+    return [read_report(folder / "report.json") for folder in folders if re.match(r"0[0-8][a-z]?_", folder.name)]
 
 
 def read_training_log(path: Path) -> Training:

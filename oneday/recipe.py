@@ -1,18 +1,22 @@
-"""A recipe -> `Recipe`: its checked data and evaluation settings, and its Axolotl file as written.
+"""A recipe -> `Recipe`: its checked data, compression and evaluation settings, and its Axolotl files as written.
 
 A recipe is a folder with data.yaml, eval.yaml and train.yaml. It may have variants of its data, data-NAME.yaml, beside
 data.yaml or in its place; a command takes one of these files where it takes the folder. All share one run folder.
+With a compress.yaml, the model is compressed before it is trained; such a recipe may do without data.yaml and
+eval.yaml, if train.yaml names data of its own. train-teacher.yaml then trains the teacher that it is distilled from.
 """
 
 import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from compress.config import CompressConfig
 from data_prep.config import DataConfig
 from eval.config import EvalConfig
 from oneday.config import ConfigError, Document, Fault, Model, load_config, load_document
 
 DATA_FILE = re.compile(r"data(-[a-z0-9-]+)?\.yaml")
+COMPRESS_FILE, TEACHER_FILE = "compress.yaml", "train-teacher.yaml"
 
 
 @dataclass(frozen=True)
@@ -20,9 +24,11 @@ class Recipe:
     """One folder below `recipes/`. `train` is Axolotl's own file; `training.validate` checks its keys."""
 
     folder: Path
-    data: DataConfig
-    eval: EvalConfig
     train: Document
+    data_settings: DataConfig | None = None
+    eval_settings: EvalConfig | None = None
+    compress: CompressConfig | None = None
+    teacher: Document | None = None
     data_file: str = "data.yaml"
 
     @property
@@ -31,13 +37,36 @@ class Recipe:
         return self.folder.resolve().name
 
     @property
+    def data(self) -> DataConfig:
+        """The settings of the data file. ConfigError if the recipe has none."""
+        if self.data_settings is None:
+            raise _absent(self.folder / self.data_file)
+        return self.data_settings
+
+    @property
+    def eval(self) -> EvalConfig:
+        """The settings of eval.yaml. ConfigError if the recipe has none."""
+        if self.eval_settings is None:
+            raise _absent(self.folder / "eval.yaml")
+        return self.eval_settings
+
+    @property
+    def seed(self) -> int:
+        """The seed of the data, or of the compression where there is no data file."""
+        if self.data_settings is None and self.compress is not None:
+            return self.compress.seed
+        return self.data.seed
+
+    @property
     def base_model(self) -> str:
-        """A local folder or a hub id; `train.yaml` is the one place that names it."""
-        return str(self.train.values["base_model"])
+        """The model that the recipe starts from, a local folder or a hub id: the parent where it is compressed."""
+        return str(self.train.values["base_model"]) if self.compress is None else self.compress.parent
 
     @property
     def base_model_from(self) -> str | None:
         """`package:file.gguf` if the base model is carried by an installed Python package."""
+        if self.compress is not None:
+            return self.compress.parent_from
         source = self.train.values.get("oneday_base_model_from")
         return None if source is None else str(source)
 
@@ -47,34 +76,48 @@ class Recipe:
         return Path("runs") / self.name
 
 
+def _absent(path: Path) -> ConfigError:
+    return ConfigError([Fault(path, "", "no such file, and what is to be run needs it")])
+
+
 def load_recipe(path: Path) -> Recipe:
     """The recipe in a folder, or with the data file that `path` names. ConfigError has the faults of all its files."""
     data_path = find_data_file(path)
     folder = data_path.parent
     faults: list[Fault] = []
 
-    def attempt(file: Path, model: type[Model]) -> Model | None:
+    def attempt(file: Path, model: type[Model], may_be_absent: bool) -> Model | None:
+        if may_be_absent and not file.is_file():
+            return None
         try:
             return load_config(file, model)
         except ConfigError as error:
             faults.extend(error.faults)
             return None
 
-    data = attempt(data_path, DataConfig)
-    evaluation = attempt(folder / "eval.yaml", EvalConfig)
-    train = None
-    try:
-        train = load_document(folder / "train.yaml")
-        if not train.values.get("base_model"):
-            faults.append(train.fault("base_model", "this key is required: a hub id or a local folder"))
-    except ConfigError as error:
-        faults.extend(error.faults)
+    compressed = (folder / COMPRESS_FILE).is_file()
+    compress = attempt(folder / COMPRESS_FILE, CompressConfig, may_be_absent=True)
+    data = attempt(data_path, DataConfig, may_be_absent=compressed)
+    evaluation = attempt(folder / "eval.yaml", EvalConfig, may_be_absent=compressed and not data_path.is_file())
+    train = _load_train_file(folder / "train.yaml", faults)
+    teacher = _load_train_file(folder / TEACHER_FILE, faults) if (folder / TEACHER_FILE).is_file() else None
     if data and evaluation:
         faults += _demonstration_faults(data_path, data, evaluation)
         faults += _rule_faults(data_path, data, evaluation)
-    if faults or data is None or evaluation is None or train is None:
+    if faults or train is None:
         raise ConfigError(faults)
-    return Recipe(folder, data, evaluation, train, data_path.name)
+    return Recipe(folder, train, data, evaluation, compress, teacher, data_path.name)
+
+
+def _load_train_file(path: Path, faults: list[Fault]) -> Document | None:
+    try:
+        document = load_document(path)
+    except ConfigError as error:
+        faults += error.faults
+        return None
+    if not document.values.get("base_model"):
+        faults.append(document.fault("base_model", "this key is required: a hub id or a local folder"))
+    return document
 
 
 def find_data_file(path: Path) -> Path:

@@ -135,7 +135,7 @@ def execute(stage: Stage, recipe: Recipe, run_dir: Path, announce: Callable[[str
         dropped=outcome.dropped,
         details=outcome.details,
         outputs=_hash_outputs(output_dir, stage.artefacts),
-        seed=recipe.data.seed,
+        seed=recipe.seed,
         seconds=round(time.monotonic() - began, 2),
         resumed=resumed,
         finished_at=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),

@@ -16,6 +16,9 @@ def load_tokenizer(base_model: str, adapter: Path | None = None) -> "PreTrainedT
     """
     from transformers import AutoTokenizer
 
+    from compress.inkuba import register
+
+    register()
     tokenizer = AutoTokenizer.from_pretrained(adapter or base_model, trust_remote_code=False)
     if tokenizer.pad_token_id is None:
         tokenizer.pad_token = tokenizer.eos_token
@@ -62,5 +65,8 @@ def context_length(base_model: str) -> int | None:
     """The most tokens, prompt and answer together, that the model was made for; None if its config does not say."""
     from transformers import AutoConfig
 
+    from compress.inkuba import register
+
+    register()
     config = AutoConfig.from_pretrained(base_model, trust_remote_code=False).get_text_config()
     return getattr(config, "max_position_embeddings", None)

@@ -126,6 +126,9 @@ def load_transformers_engine(base_model: str, batch_size: int, adapter: Path | N
     from transformers import AutoModelForCausalLM
     from transformers.utils import logging
 
+    from compress.inkuba import register
+
+    register()
     logging.disable_progress_bar()
     device = "cuda" if torch.cuda.is_available() else "cpu"
     dtype = torch.bfloat16 if device == "cuda" else torch.float32

@@ -4,7 +4,8 @@
 
 Runs `accelerate launch -m axolotl.cli.train recipes/NAME/train.yaml` with a progress bar in place of the libraries'
 output, which goes to 06_train/train.log. With --out, the same file is run with the paths below runs/NAME moved to
-DIR. Reads 05_mix; writes 06_train/model. A training that is cut off goes on at its last whole checkpoint.
+DIR. Reads 05_mix, and the compressed model where the recipe makes one; writes 06_train/model. A training that is cut
+off goes on at its last whole checkpoint.
 """
 
 import json
@@ -20,6 +21,8 @@ from typing import Any
 import psutil
 import yaml
 
+from compress.folders import MODEL, TEACHER, model_input
+from oneday.config import Document
 from oneday.console import library_environment, progress, stage_main
 from oneday.files import atomic_write
 from oneday.recipe import Recipe
@@ -32,7 +35,12 @@ GRACE = 120.0  # seconds that a training has to save a checkpoint when it is sto
 
 def run(recipe: Recipe, run_dir: Path, output_dir: Path) -> Outcome:
     """Train, or take over a finished training of the same settings and data."""
-    settings_file, settings = settings_for(recipe, run_dir)
+    return train(recipe.train, recipe, run_dir, output_dir)
+
+
+def train(document: Document, recipe: Recipe, run_dir: Path, output_dir: Path) -> Outcome:
+    """Train by one of the recipe's Axolotl files, or take over a finished training of the same settings and data."""
+    settings_file, settings = settings_of(document, recipe, run_dir, output_dir)
     model_dir = Path(settings["output_dir"])
     expected = start_record(settings)
     earlier = read_start(model_dir)
@@ -48,19 +56,32 @@ def run(recipe: Recipe, run_dir: Path, output_dir: Path) -> Outcome:
     log = json.loads((model_dir / "training_log.json").read_text(encoding="utf-8"))
     losses = [float(entry["loss"]) for entry in log if "loss" in entry]
     counts = {"steps": max(entry["step"] for entry in log)}
-    return Outcome(counts, details={"first_loss": losses[0], "last_loss": losses[-1], "settings": str(settings_file)})
+    seen = {"first_loss": losses[0], "last_loss": losses[-1]} if losses else {}  # none in fewer than logging_steps
+    return Outcome(counts, details={**seen, "settings": str(settings_file)})
 
 
 def settings_for(recipe: Recipe, run_dir: Path) -> tuple[Path, dict[str, Any]]:
+    """The Axolotl file of the stage train, and what is in it."""
+    return settings_of(recipe.train, recipe, run_dir, run_dir / "06_train")
+
+
+def settings_of(document: Document, recipe: Recipe, run_dir: Path, output_dir: Path) -> tuple[Path, dict[str, Any]]:
     """The Axolotl file to run and what is in it: the recipe's own, or for another run folder a moved copy."""
     if run_dir.resolve() == recipe.default_out.resolve():
-        return recipe.train.path, recipe.train.values
-    moved = move_paths(recipe.train.values, recipe.default_out, run_dir)
-    path = run_dir / "06_train" / "work" / "train.yaml"
+        return document.path, document.values
+    moved = move_paths(document.values, recipe.default_out, run_dir)
+    path = output_dir / "work" / document.path.name
     with atomic_write(path) as file:
-        file.write(f"# {recipe.train.path}, its paths moved to {run_dir}\n")
+        file.write(f"# {document.path}, its paths moved to {run_dir}\n")
         yaml.safe_dump(moved, file, sort_keys=False, allow_unicode=True)
     return path, moved
+
+
+def mixed_rows(recipe: Recipe) -> tuple[str, ...]:
+    """What the stage mix wrote; nothing for a recipe whose train file names data of its own."""
+    if recipe.data_settings is None:
+        return ()
+    return tuple(f"05_mix/{part}.{recipe.data_settings.mix.output}" for part in ("train", "eval"))
 
 
 def move_paths(value: Any, old: Path, new: Path) -> Any:
@@ -136,12 +157,19 @@ def _alive(process: psutil.Process) -> bool:
         return False
 
 
+def _inputs(recipe: Recipe) -> tuple[str, ...]:
+    """The rows, the compressed model, and the teacher if the student is distilled from the one that was trained."""
+    taught = f"{TEACHER}/{MODEL}"
+    teacher = (taught,) if str(recipe.train.values.get("oneday_teacher", "")).endswith(f"/{taught}") else ()
+    return tuple(dict.fromkeys((*mixed_rows(recipe), *model_input(recipe, "06_train"), *teacher)))
+
+
 STAGE = Stage(
     name="train",
     folder="06_train",
     module="training.train",
     summary="Train with Axolotl, as `accelerate launch -m axolotl.cli.train RECIPE/train.yaml` does.",
-    inputs=lambda recipe: tuple(f"05_mix/{part}.{recipe.data.mix.output}" for part in ("train", "eval")),
+    inputs=_inputs,
     settings=lambda recipe: recipe.train.values,
     run=run,
     uses_model=True,

@@ -2,10 +2,10 @@
 
     python -m training.validate recipes/quickstart [--compute-capability sm_89]
 
-All files of the folder are checked, also where one data file is named. data*.yaml and eval*.yaml are checked by their
-models, train*.yaml by the installed Axolotl's schema (which by itself drops unknown keys silently) and by the demands
-of `training.checks.demands`. Exit code 2 if anything is wrong. Whether the training fits a machine's memory and time
-is for `training.plan`; what is installed there is not checked.
+All files of the folder are checked, also where one data file is named. data*.yaml, compress.yaml and eval*.yaml are
+checked by their models, train*.yaml by the installed Axolotl's schema (which by itself drops unknown keys silently)
+and by the demands of `training.checks.demands`. Exit code 2 if anything is wrong. Whether the training fits a
+machine's memory and time is for `training.plan`; what is installed there is not checked.
 """
 
 import importlib.util
@@ -22,11 +22,12 @@ from oneday.config import ConfigError, Document, Fault, load_config, load_docume
 from oneday.console import run_command, typer_main
 from oneday.recipe import data_files, find_data_file, load_recipe
 from training.checks.axolotl_schema import axolotl_faults
+from training.checks.compression import compression_faults
 from training.checks.compute_capability import card_faults, generation
 from training.checks.demands import demands, mixes, number
 
-FILE_NAME = re.compile(r"(data|eval|train)(-[a-z0-9-]+)?\.yaml")
-ALLOWED = "allowed: data.yaml, eval.yaml, train.yaml, and variants of them such as data-400k.yaml"
+FILE_NAME = re.compile(r"(data|eval|train)(-[a-z0-9-]+)?\.yaml|compress\.yaml")
+ALLOWED = "allowed: data.yaml, compress.yaml, eval.yaml, train.yaml, and variants such as data-400k.yaml"
 
 
 def check_recipe(recipe: Path, compute_capability: str | None = None) -> list[Path]:
@@ -37,7 +38,7 @@ def check_recipe(recipe: Path, compute_capability: str | None = None) -> list[Pa
     """
     folder = recipe if recipe.is_dir() else find_data_file(recipe).parent
     faults: list[Fault] = []
-    for data_path in data_files(folder) or [folder]:  # with a folder, it is told that data.yaml is absent
+    for data_path in data_files(folder) or [folder]:  # with a folder, it is told if data.yaml must be there
         faults += [fault for fault in _recipe_faults(data_path) if fault not in faults]
     paths = sorted(path for path in folder.iterdir() if path.suffix.lower() in (".yaml", ".yml"))
     trainings = []
@@ -59,6 +60,7 @@ def check_recipe(recipe: Path, compute_capability: str | None = None) -> list[Pa
         ]
     faults += _shared_folders(trainings)
     faults += _long_rows(folder, trainings)
+    faults += compression_faults(folder, trainings)
     if faults:
         raise ConfigError(sorted(faults, key=lambda fault: (fault.file.name, fault.line or 0)))
     return paths

@@ -11,12 +11,11 @@ from compress.trimming.parent_files import SETTINGS, TEMPLATE, Parent
 from compress.trimming.rewriting import rewrite_settings
 from compress.trimming.tokenizer_file import load_tokenizer, plain
 from oneday.files import atomic_write, write_json
+from oneday.models import LICENCES
 from oneday.stage import StageError
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
-
-LICENCES = ("LICENSE*", "LICENCE*", "NOTICE*", "*TERMS*", "USE_POLICY*")
 
 
 def parent_backend(folder: Path) -> "Tokenizer":

@@ -39,7 +39,9 @@ def toy_recipe(variants: Sequence[str] = THREE) -> Recipe:
         for name in variants
     ]
     compare = Compare(baseline=variants[0], candidate=variants[-1])
-    return dataclasses.replace(recipe, eval=recipe.eval.model_copy(update={"variants": models, "compare": compare}))
+    return dataclasses.replace(
+        recipe, eval_settings=recipe.eval.model_copy(update={"variants": models, "compare": compare})
+    )
 
 
 def toy_scores(variants: Sequence[str] = THREE, tasks: Sequence[str] = ("boolq", "xsum")) -> dict[str, Any]:

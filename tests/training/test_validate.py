@@ -537,7 +537,7 @@ def test_unknown_file_name_is_a_fault_that_says_which_are_allowed(recipe: Any, n
     (recipe.path / name).write_text("seed: 1\n", encoding="utf-8")
     (fault,) = faults_of(recipe)
     assert fault.file.name == name
-    assert "data.yaml, eval.yaml, train.yaml" in fault.message
+    assert "data.yaml, compress.yaml, eval.yaml, train.yaml" in fault.message
 
 
 @pytest.mark.parametrize("name", ["data.yaml", "eval.yaml", "train.yaml"])

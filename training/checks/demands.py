@@ -4,10 +4,11 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from compress.folders import TEACHER
 from data_prep.config import DataConfig
 from data_prep.mixing.config import Mix
 from oneday.config import ConfigError, Document, load_config
-from oneday.recipe import data_files
+from oneday.recipe import TEACHER_FILE, data_files
 
 DS_TYPES = {"jsonl": "json", "parquet": "parquet"}  # Axolotl's word for what mix.output writes
 
@@ -20,7 +21,7 @@ def demands(document: Document) -> Iterator[tuple[str, str]]:
     values, recipe = document.values, document.path.parent.resolve().name
     yield from _silent_losses(values)
     yield from _best_checkpoint(values)
-    yield from _output_folder(values, f"runs/{recipe}")
+    yield from _output_folder(values, f"runs/{recipe}", _stage_folder(document.path.name))
     yield from _training_files(values, f"runs/{recipe}/05_mix", mixes(document.path.parent))
     yield from _remote_code(values)
     yield from _resumption(values)
@@ -92,11 +93,16 @@ def _shown(steps: float | None) -> str:
     return "none" if steps is None else f"{steps:g}"
 
 
-def _output_folder(values: Mapping[str, Any], run_dir: str) -> Iterator[tuple[str, str]]:
+def _stage_folder(train_file: str) -> str:
+    """The folder of the stage that trains by a file."""
+    return TEACHER if train_file == TEACHER_FILE else "06_train"
+
+
+def _output_folder(values: Mapping[str, Any], run_dir: str, stage: str) -> Iterator[tuple[str, str]]:
     output = str(values.get("output_dir", ""))
-    below = output.removeprefix(f"{run_dir}/06_train/")
+    below = output.removeprefix(f"{run_dir}/{stage}/")
     if below == output or not below.strip("/.") or ".." in Path(below).parts:
-        message = f"must be below {run_dir}/06_train/, so that no other recipe's checkpoints are resumed"
+        message = f"must be below {run_dir}/{stage}/, so that no other recipe's checkpoints are resumed"
         yield "output_dir", f"{message} (given: {output!r})"
 
 

@@ -16,14 +16,20 @@ LOSSES = (6.0, 5.5, 3.2, 3.1, 3.0, 4.0, 2.2)  # random, scratch, importance twic
 
 def results(*losses: float) -> list[Result]:
     rows = [*WIDTH_ROWS, *DEPTH_ROWS]
-    return [Result(row.name, 1, 9.0, loss, 5e-4, 60, 1.0, 1.0) for row, loss in zip(rows, losses, strict=True)]
+    starts = [9.0] * 5 + [13.0, 4.0]
+    return [
+        Result(row.name, 1, start, loss, 5e-4, 60, 1.0, 1.0)
+        for row, start, loss in zip(rows, starts, losses, strict=True)
+    ]
 
 
 def test_each_missed_margin_is_named() -> None:
     assert verdict(results(*LOSSES)) == []
     assert "0.50 nats below random, not 2.5" in verdict(results(3.5, *LOSSES[1:]))[0]
     assert "3.00, is not below training from scratch, 2.90" in verdict(results(6.0, 2.9, *LOSSES[2:]))[0]
-    assert "block influence is 1.00 nats" in verdict(results(*LOSSES[:6], 3.0))[0]
+    assert "block influence, 4.50, is not below the first layers, 4.00" in verdict(results(*LOSSES[:6], 4.5))[0]
+    *others, last = results(*LOSSES)
+    assert "starts 1.00 nats below the first layers, not 1.5" in verdict([*others, replace(last, before=12.0)])[0]
 
 
 def test_a_line_stands_under_the_header() -> None:

@@ -1,0 +1,56 @@
+"""Whether a recipe's training files fit its compress.yaml: what is trained is what the compression makes."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from compress.folders import MODEL, TEACHER, model_before
+from oneday.config import ConfigError, Document, Fault
+from oneday.recipe import TEACHER_FILE, Recipe, data_files, load_recipe
+
+TEACHER_KEY = "oneday_teacher"
+
+
+def compression_faults(folder: Path, trainings: list[Document]) -> Iterator[Fault]:
+    """What in the training files does not fit the compression; nothing if the recipe as a whole cannot be read."""
+    files = data_files(folder)
+    try:
+        recipe = load_recipe(files[0] if files else folder)
+    except ConfigError:
+        return
+    for document in trainings:
+        is_teacher = document.path.name == TEACHER_FILE
+        stage = TEACHER if is_teacher else "06_train"
+        if recipe.compress is not None:
+            yield from _base_model(recipe, document, stage)
+        if is_teacher:
+            yield from _teacher_file(recipe, document)
+        else:
+            yield from _taught(recipe, document)
+
+
+def _base_model(recipe: Recipe, document: Document, stage: str) -> Iterator[Fault]:
+    made = model_before(recipe, stage)
+    expected = recipe.base_model if made is None else f"runs/{recipe.name}/{made}"
+    given = document.values.get("base_model")
+    if given != expected:
+        why = "what compress.yaml makes" if made is not None else "the parent of compress.yaml"
+        yield document.fault("base_model", f"must be {expected}, {why} (given: {given!r})")
+
+
+def _teacher_file(recipe: Recipe, document: Document) -> Iterator[Fault]:
+    if recipe.compress is None:
+        yield document.fault("", f"a {TEACHER_FILE} goes with a compress.yaml, which is not there")
+    if document.values.get("adapter"):
+        message = "must not be set: the teacher is pruned afterwards, and an adapter cannot be"
+        yield document.fault("adapter", message)
+
+
+def _taught(recipe: Recipe, document: Document) -> Iterator[Fault]:
+    """A teacher that the recipe trains must be the one that is named, and be named at all."""
+    if recipe.teacher is None:
+        return
+    expected = f"runs/{recipe.name}/{TEACHER}/{MODEL}"
+    given = document.values.get(TEACHER_KEY)
+    if given is not None and given != expected:
+        message = f"must be {expected}, which {TEACHER_FILE} trains; take that file away to use another"
+        yield document.fault(TEACHER_KEY, f"{message} (given: {given!r})")
