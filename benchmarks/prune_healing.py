@@ -6,7 +6,7 @@ Healing is full fine-tuning in float32 with AdamW: every row of the table gets t
 import json
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
@@ -23,6 +23,8 @@ TOKENS = 128
 SEQUENCES = 16  # of calibration, and of evaluation
 WARM_UP = 5  # steps
 CLIP = 1.0  # largest norm of a gradient
+
+Objective = Callable[[Any, torch.Tensor], torch.Tensor]  # a model and ids (rows, length) -> the loss to go down
 
 
 @dataclass(frozen=True)
@@ -94,8 +96,16 @@ def load(folder: Path) -> Any:
     return AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
 
 
-def heal(model: Any, data: Data, steps: int, batch: int, rate: float, label: str) -> Healed:
-    """Train on the healing sequences, over again when they are used up; the loss before and after."""
+def label_loss(model: Any, ids: torch.Tensor) -> torch.Tensor:
+    """The mean cross-entropy of the next tokens."""
+    loss: torch.Tensor = model(ids, labels=ids).loss
+    return loss
+
+
+def heal(
+    model: Any, data: Data, steps: int, batch: int, rate: float, label: str, objective: Objective = label_loss
+) -> Healed:
+    """Train on the healing sequences, over again when they are used up; the loss on labels before and after."""
     before, began = evaluate(model, data.evaluation), time.monotonic()
     optimiser = torch.optim.AdamW(model.parameters(), lr=rate, betas=(0.9, 0.95), weight_decay=0.0)
     model.train()
@@ -106,7 +116,7 @@ def heal(model: Any, data: Data, steps: int, batch: int, rate: float, label: str
             places = torch.arange(step * batch, (step + 1) * batch) % len(data.healing)
             ids = data.healing[places]
             optimiser.zero_grad()
-            model(ids, labels=ids).loss.backward()
+            objective(model, ids).backward()
             torch.nn.utils.clip_grad_norm_(model.parameters(), CLIP)
             optimiser.step()
             bar.update()

@@ -1,10 +1,14 @@
-"""The settings of `compress.yaml`: trim, prune, quantise. Every number that shapes the compressed model is here."""
+"""The settings of `compress.yaml`: trim, prune, quantise."""
 
+import re
 from typing import Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from oneday.config import Settings
+
+RUN = "RUN/"
+STAGE_FOLDER = re.compile(r"\d\d[a-z]?_\w+(/.*)?")
 
 
 class CorpusFile(Settings):
@@ -18,6 +22,13 @@ class CorpusFile(Settings):
     language: str = Field(pattern=r"^[a-z]{2,3}(-[a-z0-9]+)*$")
     fields: list[str] = Field(default=[])
     split: Literal["count", "report"] = "count"
+
+    @field_validator("path")
+    @classmethod
+    def _below_a_stage(cls, path: str) -> str:
+        if path.startswith(RUN) and not STAGE_FOLDER.fullmatch(path.removeprefix(RUN)):
+            raise ValueError("RUN/ is followed by the folder of a stage, as in RUN/05_mix/train.jsonl")
+        return path
 
 
 class Trim(Settings):
@@ -40,6 +51,8 @@ class Trim(Settings):
             raise ValueError("give either vocabulary, the number of tokens to keep, or min_count")
         if self.fresh and self.vocabulary is None:
             raise ValueError("fresh: true needs vocabulary, the size of the new tokenizer")
+        if self.fresh and self.keep:
+            raise ValueError("keep: a fresh tokenizer has no tokens to keep; put those texts into a file of the corpus")
         if all(file.split == "report" for file in self.corpus):
             raise ValueError("corpus: at least one file must have split: count")
         return self
@@ -101,13 +114,13 @@ class Prune(Settings):
 class Quantise(Settings):
     """Weights of the linear layers in fewer bits, as the last step; embeddings, norms and the head stay.
 
-    The first `max_texts` of the texts are what the loss before and after is measured on.
+    The first `texts_each` texts of each file are what the loss before and after is measured on.
     """
 
     texts: list[CorpusFile] = Field(min_length=1)
-    max_texts: int = Field(default=200, ge=1)
+    texts_each: int = Field(ge=1)
     scheme: Literal["int8_weight_only", "int4_weight_only"]
-    group_size: int = Field(default=64, ge=16, multiple_of=16)
+    group_size: int = Field(ge=16, multiple_of=16)
 
 
 class CompressConfig(Settings):

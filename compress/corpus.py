@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from compress.config import CorpusFile
+from compress.config import RUN, CorpusFile
 from data_prep.sources.chunks import FORM_OF_SUFFIX, FORMATS, form_of
 from data_prep.sources.example_source import Drop, Row
 from data_prep.sources.local_files import NOTES
@@ -18,7 +18,6 @@ from data_prep.sources.task_json import json_type
 from oneday.files import read_lines
 
 SUFFIXES = (*FORM_OF_SUFFIX, ".tsv", ".txt")
-RUN_FOLDER = "RUN/"
 NO_DATA = (*NOTES, "stage.json", "report.json")  # what lies beside data in a data set's or a stage's folder
 
 
@@ -61,11 +60,11 @@ def files_of(entry: CorpusFile, run_dir: Path | None) -> list[Path]:
 
 
 def _located(path: str, run_dir: Path | None) -> Path:
-    if not path.startswith(RUN_FOLDER):
+    if not path.startswith(RUN):
         return Path(path).expanduser()
     if run_dir is None:
         raise ValueError(f"corpus: {path} is below a run folder, but there is none here; give the path of a file")
-    return run_dir / path.removeprefix(RUN_FOLDER)
+    return run_dir / path.removeprefix(RUN)
 
 
 def _is_hidden(path: Path, folder: Path) -> bool:

@@ -9,7 +9,7 @@ from typing import Any
 
 from compress.inkuba_checkpoint import EMBEDDING, FIRST_MLP, HEAD, is_hub_layout
 from compress.model_folder import read_config
-from compress.tensor_files import BIN, SAFETENSORS, Shape, safetensors_shapes, weight_files
+from compress.tensor_files import BIN, Shape, open_checkpoint, weight_files
 
 PARTS = ("embeddings", "head", "attention", "mlp", "norms", "other")
 
@@ -29,18 +29,13 @@ class Counts:
 
 
 def count_parameters(folder: Path) -> Counts:
-    """The counts of a model folder in safetensors, by the files' headers and config.json.
+    """The counts of a model folder, by the shapes of its tensors and config.json.
 
     A tied head has no parameters of its own, whether or not it is stored. Raises FileNotFoundError if there are no
-    safetensors; ValueError for a damaged file.
+    weights; ValueError for a damaged file.
     """
-    files = weight_files(folder)
-    if not files:
-        convert = " convert it first: python -m compress.inkuba convert" if weight_files(folder, BIN) else ""
-        raise FileNotFoundError(f"{folder} holds no {SAFETENSORS};{convert or ' it is not a whole model folder'}")
-    shapes: dict[str, Shape] = {}
-    for path in files:
-        shapes |= safetensors_shapes(path)
+    shapes = open_checkpoint(folder).shapes
+    files = weight_files(folder) or weight_files(folder, BIN)
     parts = dict.fromkeys(PARTS, 0)
     for name in _unique_names(folder, shapes):
         parts[part_of(name)] += shapes[name].elements

@@ -80,10 +80,15 @@ def inkuba_config(folder: Path) -> "InkubaConfig":
 
     `head_dim` is always spelt out. Raises ValueError for settings that transformers refuses.
     """
+    from huggingface_hub.errors import StrictDataclassError
+
     from compress.inkuba_model import InkubaConfig
 
     values = {key: value for key, value in read_config(folder).items() if key not in ("model_type", "auto_map")}
-    return InkubaConfig(**values | {"architectures": [OWN_CLASS]})
+    try:
+        return InkubaConfig(**values | {"architectures": [OWN_CLASS]})
+    except StrictDataclassError as error:
+        raise ValueError(f"{folder / 'config.json'}: {error}") from error
 
 
 def plain_config(config: "InkubaConfig") -> Any:

@@ -6,9 +6,10 @@ InkubaLM's own layout on the hub needs code that nobody of this project has read
 from pathlib import Path
 
 from compress.config import CompressConfig
-from oneday.models import ensure_base_model
+from oneday.models import LICENCES, ensure_base_model
 
-FILES = ["*.json", "*.safetensors", "pytorch_model*.bin"]  # no code, no other formats
+BESIDE = ["*.json", "*.jinja", *LICENCES]  # config, tokenizer, template, terms; no code
+WEIGHTS = ("model*.safetensors", "pytorch_model*.bin")  # the second only where the first is not there
 
 
 def parent_folder(settings: CompressConfig, work: Path) -> Path:
@@ -38,7 +39,11 @@ def download(hub_id: str, revision: str | None) -> Path:
         "then set HF_TOKEN or run `hf auth login`; offline mode: unset HF_HUB_OFFLINE)"
     )
     try:
-        return Path(snapshot_download(hub_id, revision=revision, allow_patterns=FILES))
+        for weights in WEIGHTS:
+            folder = Path(snapshot_download(hub_id, revision=revision, allow_patterns=[*BESIDE, weights]))
+            if any(folder.glob(weights)):
+                break
+        return folder
     except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError) as error:
         reason = str(error).strip().splitlines()[0]
         message = f"parent: {hub_id}: no such folder, and not to be had from the hub ({reason}); {advice}"

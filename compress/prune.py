@@ -56,7 +56,7 @@ def _check_full_model(source: Path) -> None:
 
 def _calibration(settings: CompressConfig, prune: Prune, source: Path, run_dir: Path) -> "torch.Tensor | None":
     """The calibration texts as (sequences, tokens) ids, where the method measures anything."""
-    if prune.calibration is None or not prune.needs_text:
+    if prune.calibration is None:
         return None
     from transformers import AutoTokenizer
 
@@ -73,7 +73,7 @@ def _calibration(settings: CompressConfig, prune: Prune, source: Path, run_dir: 
 def texts_of(recipe: Recipe) -> list[CorpusFile]:
     """The calibration texts, where anything is measured on them."""
     prune = recipe.compress.prune if recipe.compress is not None else None
-    return prune.calibration.corpus if prune is not None and prune.calibration is not None and prune.needs_text else []
+    return prune.calibration.corpus if prune is not None and prune.calibration is not None else []
 
 
 def prune_settings(recipe: Recipe) -> dict[str, Any]:

@@ -32,7 +32,8 @@ def run(recipe: Recipe, run_dir: Path, output_dir: Path) -> Outcome:
     source = run_dir / "06_train/model"
     if (source / "adapter_config.json").is_file():
         raise StageError(f"{source} is an adapter; a whole model is quantised: merge it first, or train without one")
-    read = [text.text for text in islice(texts(settings.texts, run_dir), settings.max_texts)]
+    each = (islice(texts([file], run_dir), settings.texts_each) for file in settings.texts)
+    read = [text.text for some in each for text in some]
     target = free_model_folder(output_dir)
     report = quantise_model(source, target, settings, read)
     write_json(output_dir / "quantise.json", report.model_dump(mode="json"))

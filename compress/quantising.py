@@ -82,7 +82,7 @@ def mean_loss(folder: Path, texts: Iterable[str]) -> tuple[float, int]:
     from transformers import AutoTokenizer
 
     given = list(texts)
-    tokenizer, model = AutoTokenizer.from_pretrained(folder), _load(folder)
+    tokenizer, model = AutoTokenizer.from_pretrained(folder, trust_remote_code=False), _load(folder)
     total, count = 0.0, 0
     with torch.no_grad(), progress(len(given), "loss", "text") as bar:
         for text in given:
@@ -138,7 +138,9 @@ def _load(folder: Path, **quantisation: Any) -> Any:
     logging.disable_progress_bar()
     register()
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    return AutoModelForCausalLM.from_pretrained(folder, device_map=device, **quantisation).eval()
+    return AutoModelForCausalLM.from_pretrained(
+        folder, device_map=device, trust_remote_code=False, **quantisation
+    ).eval()
 
 
 def _torchao_config(settings: Quantise) -> Any:

@@ -112,17 +112,18 @@ def safetensors_shapes(path: Path) -> dict[str, Shape]:
         if length > min(size, HEADER_LIMIT):
             raise _damaged(path)
         try:
-            header = json.loads(file.read(length))
-        except ValueError as error:
+            entries = dict(json.loads(file.read(length)))
+            entries.pop("__metadata__", None)
+            spans = {name: entry["data_offsets"] for name, entry in entries.items()}
+            shapes = {
+                name: Shape(entry["dtype"], tuple(entry["shape"]), spans[name][1] - spans[name][0])
+                for name, entry in entries.items()
+            }
+        except (ValueError, TypeError, KeyError) as error:
             raise _damaged(path) from error
-    entries = {name: entry for name, entry in header.items() if name != "__metadata__"}
-    end = max((entry["data_offsets"][1] for entry in entries.values()), default=0)
-    if size != 8 + length + end:
+    if size != 8 + length + max((end for _, end in spans.values()), default=0):
         raise _damaged(path)
-    return {
-        name: Shape(entry["dtype"], tuple(entry["shape"]), entry["data_offsets"][1] - entry["data_offsets"][0])
-        for name, entry in entries.items()
-    }
+    return shapes
 
 
 def _damaged(path: Path) -> ValueError:
@@ -154,10 +155,16 @@ def _open_bin(folder: Path, files: list[Path]) -> Checkpoint:
     for path in files:
         tensors |= _bin_tensors(path)
     shapes = {
-        name: Shape(DTYPES[str(tensor.dtype).removeprefix("torch.")], tuple(tensor.shape), tensor.nbytes)
-        for name, tensor in tensors.items()
+        name: Shape(_type_of(name, tensor), tuple(tensor.shape), tensor.nbytes) for name, tensor in tensors.items()
     }
     return Checkpoint(folder, shapes, tensors.__getitem__)
+
+
+def _type_of(name: str, tensor: "torch.Tensor") -> str:
+    kind = str(tensor.dtype).removeprefix("torch.")
+    if kind not in DTYPES:
+        raise ValueError(f"{name} is of type {kind}, which is not read from a .bin file; allowed: {', '.join(DTYPES)}")
+    return DTYPES[kind]
 
 
 def _bin_tensors(path: Path) -> "dict[str, torch.Tensor]":

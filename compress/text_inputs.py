@@ -1,12 +1,11 @@
 """The texts that a compression reads, as what its stages depend on: outputs of earlier stages, and files by content."""
 
 from collections.abc import Sequence
-from pathlib import Path
 
-from compress.config import CorpusFile
+from compress.config import RUN, CorpusFile
+from compress.corpus import files_of
 from oneday.files import sha256_once
 
-RUN = "RUN/"
 ABSENT = "absent"
 
 
@@ -16,11 +15,13 @@ def run_inputs(files: Sequence[CorpusFile]) -> tuple[str, ...]:
 
 
 def text_hashes(files: Sequence[CorpusFile]) -> dict[str, str]:
-    """The SHA-256 of each text file of the user's own, by path; of a folder, of every file in it."""
+    """The SHA-256 of each text file of the user's own, by path; what is absent is told when it is read."""
     hashes: dict[str, str] = {}
     for file in files:
-        if not file.path.startswith(RUN):
-            path = Path(file.path)
-            found = sorted(inner for inner in path.rglob("*") if inner.is_file()) if path.is_dir() else [path]
-            hashes |= {str(inner): sha256_once(inner) if inner.is_file() else ABSENT for inner in found}
+        if file.path.startswith(RUN):
+            continue
+        try:
+            hashes |= {str(path): sha256_once(path) for path in files_of(file, None)}
+        except FileNotFoundError:
+            hashes[file.path] = ABSENT
     return hashes

@@ -42,6 +42,11 @@ def read_vocabulary(gguf: Path) -> GgufVocabulary:
     if kind != "llama" or "scores" not in values:
         raise ValueError(f"{gguf.name}: the tokenizer is of the kind {kind!r}; a SentencePiece one is named 'llama'")
     names = {"bos": "bos", "eos": "eos", "unknown": "unk", "padding": "pad"}
+    for name in ("tokens", "token_type", *(f"{name}_token_id" for name in names)):
+        if name not in values:
+            raise ValueError(
+                f"{gguf.name} lacks tokenizer.ggml.{name}; a Gemma GGUF file of llama.cpp's converter has it"
+            )
     return GgufVocabulary(
         tokens=values["tokens"].contents(),
         scores=values["scores"].contents(),

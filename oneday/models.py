@@ -48,7 +48,8 @@ def ensure_base_model(base_model: str, source: str | None) -> None:
         raise ValueError(f"oneday_base_model_from: {source!r} is not of the form package:file.gguf")
     link = Path(base_model)
     if link.exists() and not (link.is_symlink() and (link / RECORD).is_file()):
-        raise ValueError(f"{link} is a folder of your own; remove oneday_base_model_from from train.yaml to use it")
+        keys = "oneday_base_model_from from train.yaml (parent_from from compress.yaml)"
+        raise ValueError(f"{link} is a folder of your own; remove {keys} to use it")
     packaged = packaged_model(package, file_name)
     converted = converted_folder(packaged)
     if not (converted / RECORD).is_file():

@@ -27,9 +27,11 @@ def calibration_ids(tokenizer: Any, texts: Iterable[str], sequences: int, tokens
             break
         ids += [*tokenizer(text, add_special_tokens=False)["input_ids"], end]
     if len(ids) < needed:
+        whole = len(ids) // tokens
+        fitting = f"sequences: {whole} or fewer tokens" if whole else f"tokens: {len(ids)} or fewer"
         raise ValueError(
             f"calibration: the {len(shuffled)} texts have {len(ids)} tokens, but {sequences} sequences of {tokens} "
-            f"need {needed}; add texts, or give sequences: {len(ids) // tokens} or fewer tokens"
+            f"need {needed}; add texts, or give {fitting}"
         )
     return torch.tensor(ids[:needed], dtype=torch.int64).reshape(sequences, tokens)
 

@@ -35,11 +35,15 @@ def open_model(folder: Path) -> Model:
     Raises FileNotFoundError for what is absent, ValueError for an architecture that cannot be pruned, and for weights
     that are not those that the config describes.
     """
+    from huggingface_hub.errors import StrictDataclassError
     from transformers import AutoConfig
 
     architecture = architecture_of(read_config(folder))
     register()
-    config = AutoConfig.from_pretrained(folder, trust_remote_code=False)
+    try:
+        config = AutoConfig.from_pretrained(folder, trust_remote_code=False)
+    except StrictDataclassError as error:
+        raise ValueError(f"{folder / 'config.json'}: {error}") from error
     model = Model(config, architecture, Checkpoint(folder))
     _check_weights(model)
     return model

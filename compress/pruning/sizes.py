@@ -84,10 +84,10 @@ def target_sizes(settings: Prune, parent: Sizes, hidden_by_heads: bool) -> Sizes
     _check_heads(target, parent, settings.method)
     if hidden_by_heads and target.hidden % target.heads:
         below = target.hidden // target.heads * target.heads
-        above = below + target.heads
+        possible = [size for size in (below, below + target.heads) if 0 < size <= parent.hidden]
         raise ValueError(
             f"hidden_size: {target.hidden} is no multiple of the {target.heads} attention heads, which this model "
-            f"type's config demands; give {f'{below} or ' if below else ''}{above}"
+            f"type's config demands; give {' or '.join(map(str, possible)) or 'fewer heads'}"
         )
     if settings.layers == 1 and parent.layers > 1 and settings.depth == "block_influence":
         raise ValueError(
@@ -98,10 +98,16 @@ def target_sizes(settings: Prune, parent: Sizes, hidden_by_heads: bool) -> Sizes
 
 def _check_heads(target: Sizes, parent: Sizes, method: str) -> None:
     if target.heads % target.groups:
-        whole = [groups for groups in range(1, parent.groups + 1) if target.heads % groups == 0]
+        most = target.heads if method == "random" else parent.heads_per_group  # query heads of a group
+        whole = [
+            groups
+            for groups in range(1, parent.groups + 1)
+            if target.heads % groups == 0 and target.heads // groups <= most
+        ]
+        advice = f"key_value_heads: {' or '.join(map(str, whole))}" if whole else "another number of attention_heads"
         raise ValueError(
             f"attention_heads: {target.heads} is no multiple of key_value_heads: {target.groups}; with {target.heads} "
-            f"heads give key_value_heads: {' or '.join(map(str, whole))}"
+            f"heads give {advice}"
         )
     if method == "random":
         return

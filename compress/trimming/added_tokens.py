@@ -11,7 +11,9 @@ from typing import Any
 from compress.trimming.counting import Counts
 from compress.trimming.tokenizer_file import TokenizerFile
 
-RESERVED = re.compile(r"[<\[]\|?(unused|reserved|special|extra|dummy|placeholder)[a-z_ -]*_?\d+\|?[>\]]", re.IGNORECASE)
+RESERVED = re.compile(
+    r"[<\[]\|?(unused|reserved|special|extra|dummy|placeholder|control)[a-z_ -]*_?\d+\|?[>\]]", re.IGNORECASE
+)
 RESERVED_REASON, UNSEEN_REASON = "reserved and in no text", "not special and in no text"
 
 

@@ -19,8 +19,10 @@ def pairs_of(model: Mapping[str, Any]) -> list[Pair]:
 
 
 def _pair(merge: Any) -> Pair:
-    left, right = merge.split(" ") if isinstance(merge, str) else merge
-    return str(left), str(right)
+    parts = merge.split(" ") if isinstance(merge, str) else merge
+    if len(parts) != 2:
+        raise ValueError(f"the merge {merge!r} is no pair of tokens; save the tokenizer again")
+    return str(parts[0]), str(parts[1])
 
 
 def ranks_of(pairs: Iterable[Pair]) -> dict[Pair, int]:

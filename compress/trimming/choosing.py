@@ -46,8 +46,15 @@ def _is_one_character(text: str | None) -> bool:
 def always_kept(file: TokenizerFile, counts: Counts, used_ids: Iterable[int], kept_ids: Iterable[int]) -> Chosen:
     """What stays at any size: added tokens by `used_ids`, bytes, single characters, the tokens of the kept texts."""
     chosen = Chosen()
-    chosen.add((file.tokens[number] for number in sorted(used_ids)), "special or used added token")
-    chosen.add([file.unknown] if file.unknown else [], "special or used added token")
+    for token in (file.tokens[number] for number in sorted(used_ids)):
+        derivation: frozenset[str] | None = frozenset() if token in file.added else file.derivation(token)
+        if derivation is None:
+            raise ValueError(
+                f"{file.path}: the model's settings name {token!r}, which no text can become and which is no added "
+                "token; put it among added_tokens"
+            )
+        _keep(chosen, derivation, token, "special or used token")
+    chosen.add([file.unknown] if file.unknown else [], "special or used token")
     chosen.add(sorted(file.byte_tokens), "byte")
     groups = (
         ("single character", [*single_characters(file, counts)]),

@@ -83,6 +83,8 @@ def _notes(parent: Parent, backend: "Tokenizer", probes: list[str]) -> list[str]
     notes = []
     if (without_token := parent.rows - len(parent.tokenizer.ids)) > 0:
         notes.append(f"{without_token:,} rows of the parent's embeddings had no token; they are gone")
+    if parent.rowless:
+        notes.append(f"the model has no rows for {', '.join(parent.rowless)}; these added tokens are gone")
     itself = parent.tokenizer.encoder
     if any(_ids(itself, text) != _ids(backend, text) for text in probes):
         notes.append(

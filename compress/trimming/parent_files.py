@@ -8,7 +8,7 @@ from compress.model_folder import read_config
 from compress.tensor_files import Checkpoint, open_checkpoint, read_object
 from compress.trimming.added_tokens import text_of
 from compress.trimming.slicing import rows_of, vocabulary_tensors
-from compress.trimming.tokenizer_file import TokenizerFile, read_tokenizer
+from compress.trimming.tokenizer_file import TokenizerFile, read_tokenizer, without_rowless
 
 CONFIG, GENERATION, SETTINGS = "config.json", "generation_config.json", "tokenizer_config.json"
 TEMPLATE, NAMES = "chat_template.jinja", "special_tokens_map.json"
@@ -19,7 +19,7 @@ class Parent:
     """A parent's folder. `configs` are config.json and, if there, generation_config.json, by name.
 
     `settings` are tokenizer_config.json's with what special_tokens_map.json names besides; `tensors` are the names of
-    those with a row for every token, the embeddings first.
+    those with a row for every token, the embeddings first; `rowless` are added tokens that none of them has a row for.
     """
 
     folder: Path
@@ -29,6 +29,7 @@ class Parent:
     template: str
     checkpoint: Checkpoint
     tensors: list[str]
+    rowless: list[str]
 
     @property
     def rows(self) -> int:
@@ -45,11 +46,10 @@ def read_parent(folder: Path) -> Parent:
     settings = _names(folder / NAMES) | _optional(folder / SETTINGS)
     template = (folder / TEMPLATE).read_text(encoding="utf-8") if (folder / TEMPLATE).is_file() else ""
     checkpoint = open_checkpoint(folder)
-    tokenizer = read_tokenizer(folder / "tokenizer.json")
     tensors = vocabulary_tensors(checkpoint)
-    parent = Parent(
-        folder, tokenizer, settings, configs, f"{settings.get('chat_template', '')}{template}", checkpoint, tensors
-    )
+    tokenizer, rowless = without_rowless(read_tokenizer(folder / "tokenizer.json"), rows_of(checkpoint, tensors[0]))
+    whole_template = f"{settings.get('chat_template', '')}{template}"
+    parent = Parent(folder, tokenizer, settings, configs, whole_template, checkpoint, tensors, rowless)
     _check_sizes(parent)
     return parent
 
@@ -68,6 +68,12 @@ def _names(path: Path) -> dict[str, Any]:
 
 def _check_sizes(parent: Parent) -> None:
     """ValueError if tokenizer, config and embeddings are not of one model."""
+    for token in parent.rowless:
+        if token in {text_of(value) for value in parent.settings.values()} or token in parent.template:
+            raise ValueError(
+                f"{parent.folder}: the tokenizer's settings name {token!r}, for which the {parent.rows:,} rows of the "
+                "embeddings have none; give the model rows for it (resize_token_embeddings), or name another token"
+            )
     largest = max(parent.tokenizer.tokens)
     if largest >= parent.rows:
         raise ValueError(

@@ -6,12 +6,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from compress.model_folder import copy_licences
 from compress.trimming.model_settings import renumber
 from compress.trimming.parent_files import SETTINGS, TEMPLATE, Parent
 from compress.trimming.rewriting import rewrite_settings
 from compress.trimming.tokenizer_file import load_tokenizer, plain
 from oneday.files import atomic_write, write_json
-from oneday.models import LICENCES
 from oneday.stage import StageError
 
 if TYPE_CHECKING:
@@ -23,8 +23,10 @@ def parent_backend(folder: Path) -> "Tokenizer":
     from transformers import AutoTokenizer
 
     try:
-        backend: Tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True).backend_tokenizer
-    except (OSError, AttributeError, KeyError, TypeError) as error:
+        backend: Tokenizer = AutoTokenizer.from_pretrained(
+            folder, local_files_only=True, trust_remote_code=False
+        ).backend_tokenizer
+    except (OSError, AttributeError, KeyError, TypeError, ImportError) as error:
         raise ValueError(f"{folder}: transformers cannot load the tokenizer: {error}") from error
     return plain(backend)
 
@@ -68,10 +70,9 @@ def write_tokenizer(path: Path, content: Mapping[str, Any]) -> None:
 
 def copy_others(source: Path, target: Path) -> None:
     """Copy chat template and licences."""
-    for pattern in (TEMPLATE, *LICENCES):
-        for path in sorted(source.glob(pattern)):
-            if path.is_file():
-                shutil.copyfile(path, target / path.name)
+    copy_licences(source, target)
+    if (source / TEMPLATE).is_file():
+        shutil.copyfile(source / TEMPLATE, target / TEMPLATE)
 
 
 def check_loading(folder: Path, texts: Sequence[str]) -> None:

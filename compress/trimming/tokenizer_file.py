@@ -62,7 +62,7 @@ class TokenizerFile:
     @cached_property
     def encoder(self) -> "Tokenizer":
         """The tokenizer itself."""
-        return load_tokenizer(self.path)
+        return _parsed(orjson.dumps(self.data).decode(), self.path)
 
     @cached_property
     def byte_tokens(self) -> frozenset[str]:
@@ -125,10 +125,20 @@ def read_tokenizer(path: Path) -> TokenizerFile:
 
 
 def load_tokenizer(path: Path) -> "Tokenizer":
-    """The tokenizer of a tokenizer.json that neither cuts nor pads, whatever the file says."""
+    """The tokenizer of a tokenizer.json that neither cuts nor pads, whatever the file says.
+
+    Raises ValueError for a file that the installed `tokenizers` cannot read.
+    """
+    return _parsed(path.read_text(encoding="utf-8"), path)
+
+
+def _parsed(text: str, path: Path) -> "Tokenizer":
     from tokenizers import Tokenizer
 
-    return plain(Tokenizer.from_file(str(path)))
+    try:
+        return plain(Tokenizer.from_str(text))
+    except Exception as error:
+        raise ValueError(f"{path} cannot be read: {error}; save the tokenizer again with today's libraries") from error
 
 
 def plain(tokenizer: "Tokenizer") -> "Tokenizer":
@@ -153,6 +163,20 @@ def tokenizer_file(data: dict[str, Any], path: Path = Path("tokenizer.json")) ->
     if not file.byte_level and not (model.get("byte_fallback") and len(file.byte_tokens) == 256):
         raise ValueError(f"{path} has no tokens for bytes, so that texts could be lost with the tokens; {WORKS}")
     return file
+
+
+def without_rowless(file: TokenizerFile, rows: int) -> tuple[TokenizerFile, list[str]]:
+    """The tokenizer without added tokens that the model has no rows for, and their names.
+
+    Gemma 3's names a token for pictures that the models of text alone do not have.
+    """
+    rowless = [text for text, token in file.added.items() if int(token["id"]) >= rows]
+    if not rowless:
+        return file, []
+    added = [token for token in file.data["added_tokens"] if token["content"] not in rowless]
+    vocabulary = {piece: number for piece, number in file.pieces.items() if piece not in rowless}
+    data = file.data | {"added_tokens": added, "model": file.model | {"vocab": vocabulary}}
+    return tokenizer_file(data, file.path), rowless
 
 
 def _check_merges(file: TokenizerFile) -> None:

@@ -35,6 +35,11 @@ def test_a_fresh_tokenizer_needs_a_size(tmp_path: Path) -> None:
     assert "fresh: true needs vocabulary" in faults(tmp_path, trim={"corpus": TEXTS, "min_count": 2, "fresh": True})
 
 
+def test_a_fresh_tokenizer_has_no_tokens_to_keep(tmp_path: Path) -> None:
+    message = faults(tmp_path, trim=TRIM | {"fresh": True, "keep": ["Chanya"]})
+    assert "keep: a fresh tokenizer has no tokens to keep" in message
+
+
 def test_a_corpus_that_is_only_measured_is_refused(tmp_path: Path) -> None:
     only = [TEXTS[0] | {"split": "report"}]
     assert "at least one file must have split: count" in faults(tmp_path, trim=TRIM | {"corpus": only})

@@ -81,8 +81,13 @@ def test_language_split_and_path_come_with_each_text(tmp_path: Path) -> None:
 
 
 def test_run_without_a_run_folder_is_refused() -> None:
-    with pytest.raises(ValueError, match=r"RUN/a\.txt is below a run folder"):
-        read(Path("RUN/a.txt"))
+    with pytest.raises(ValueError, match=r"RUN/05_mix/a\.txt is below a run folder"):
+        read(Path("RUN/05_mix/a.txt"))
+
+
+def test_a_run_path_that_is_no_stages_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"RUN/ is followed by the folder of a stage, as in RUN/05_mix/train\.jsonl"):
+        CorpusFile(path="RUN/prompts.txt", language="swa")
 
 
 def test_an_absent_path_is_named(tmp_path: Path) -> None:

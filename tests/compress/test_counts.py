@@ -1,6 +1,5 @@
 """Parameters by part, unique and stored, from headers and from settings."""
 
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -124,13 +123,13 @@ def test_shards_are_added_up(tmp_path: Path) -> None:
     assert (whole.parts, whole.unique, whole.stored) == (shards.parts, shards.unique, shards.stored)
 
 
-def test_a_folder_without_safetensors_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError, match=r"holds no model\.safetensors; it is not a whole model folder"):
+def test_a_folder_without_weights_is_refused_and_a_bin_is_counted(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match=r"holds no weights: looked for model\.safetensors and pytorch_model"):
         count_parameters(tmp_path)
     hub = make_random_inkuba(tmp_path / "hub", vocabulary=600, hidden_size=32, intermediate_size=48, layers=2, heads=4)
-    with pytest.raises(FileNotFoundError, match=r"convert it first: python -m compress\.inkuba convert"):
-        count_parameters(hub)
-    shutil.rmtree(hub)
+    counts = count_parameters(hub)
+    assert (counts.parts["mlp"], counts.stored - counts.unique) == (3 * 32 * 48, 3 * 32 * 48)
+    assert counts.bytes == (hub / "pytorch_model.bin").stat().st_size
 
 
 def test_an_unknown_tensor_is_counted_as_other() -> None:

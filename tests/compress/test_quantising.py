@@ -14,8 +14,8 @@ from compress.quantising import mean_loss, quantise_model, table
 
 TEXTS = ["Choose the option.", "Which one? A", "Habari ya asubuhi, dunia"]
 CORPUS = [CorpusFile(path="texts.txt", language="swh")]
-INT8 = Quantise(scheme="int8_weight_only", group_size=16, texts=CORPUS)
-INT4 = Quantise(scheme="int4_weight_only", group_size=32, texts=CORPUS)
+INT8 = Quantise(texts_each=20, scheme="int8_weight_only", group_size=16, texts=CORPUS)
+INT4 = Quantise(texts_each=20, scheme="int4_weight_only", group_size=32, texts=CORPUS)
 IDS = torch.arange(3, 23)[None]
 
 
@@ -91,7 +91,7 @@ def test_int4_on_a_gpu_is_smaller_and_loads_again(tiny_model_dir: Path, tmp_path
 
 
 def test_what_cannot_be_quantised_is_refused(inkuba: Path, tmp_path: Path) -> None:
-    wide = Quantise(scheme="int8_weight_only", group_size=64, texts=CORPUS)
+    wide = Quantise(texts_each=20, scheme="int8_weight_only", group_size=64, texts=CORPUS)
     with pytest.raises(
         ValueError, match=r"group_size: 64 does not divide the 96 inputs of .*down_proj\S+; take one of 16, 32$"
     ):

@@ -128,6 +128,7 @@ def test_a_stage_depends_on_the_content_of_its_texts(tmp_path: Path) -> None:
     first = text_hashes(files)
     assert first[str(tmp_path / "gone.txt")] == ABSENT
     assert run_inputs(files) == ("05_mix/train.jsonl",)
+    assert files[0].path in next(iter(first))
     text.write_text("habari ya leo", encoding="utf-8")
     assert text_hashes(files)[str(text)] != first[str(text)]
 
@@ -169,3 +170,35 @@ def test_a_stage_that_was_killed_before_its_report_starts_again(tmp_path: Path, 
     weights.write_bytes(b"half a file")
     assert stage_main(compress.trim.STAGE, [str(folder), "--out", str(out)]) == 0
     assert weights.read_bytes() == first
+
+
+def test_a_student_without_the_teacher_that_the_recipe_trains_is_refused(tmp_path: Path) -> None:
+    folder = copied(OURS, tmp_path)
+    edit(folder / "train.yaml", oneday_teacher=None, oneday_distill_weight=None, oneday_distill_temperature=None)
+    assert f"oneday_teacher: must be runs/{OURS}/05b_teacher/model" in faults(folder)
+
+
+def test_rows_that_were_measured_before_the_trim_may_not_stop_the_training(tmp_path: Path, recipe: Any) -> None:
+    folder = copied("gemma3-270m-swahili-hausa", tmp_path / "two")
+    for name in ("data.yaml", "eval.yaml"):
+        shutil.copy(recipe.path / name, folder)
+    assert "excess_length_strategy: must be drop or truncate: rows were measured" in faults(folder)
+
+
+def test_a_parent_in_a_bin_file_goes_through_the_stage(tmp_path: Path, tiny_model_dir: Path) -> None:
+    import torch
+    from safetensors.torch import load_file
+
+    import compress.trim
+    from oneday.console import stage_main
+
+    parent = Path(shutil.copytree(tiny_model_dir, tmp_path / "parent"))
+    weights = parent / "model.safetensors"
+    torch.save(load_file(weights), parent / "pytorch_model.bin")
+    weights.unlink()
+    folder = copied("gemma3-270m-swahili-hausa", tmp_path)
+    texts = tmp_path / "texts.txt"
+    texts.write_text("the cat sat on the mat\n" * 3, encoding="utf-8")
+    trim = {"corpus": [{"path": str(texts), "language": "eng"}], "min_count": 1}
+    edit(folder / "compress.yaml", parent=str(parent), parent_from=None, trim=trim)
+    assert stage_main(compress.trim.STAGE, [str(folder), "--out", str(tmp_path / "run")]) == 0

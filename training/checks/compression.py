@@ -22,6 +22,7 @@ def compression_faults(folder: Path, trainings: list[Document]) -> Iterator[Faul
         stage = TEACHER if is_teacher else "06_train"
         if recipe.compress is not None:
             yield from _base_model(recipe, document, stage)
+            yield from _long_rows(recipe, document)
         if is_teacher:
             yield from _teacher_file(recipe, document)
         else:
@@ -35,6 +36,14 @@ def _base_model(recipe: Recipe, document: Document, stage: str) -> Iterator[Faul
     if given != expected:
         why = "what compress.yaml makes" if made is not None else "the parent of compress.yaml"
         yield document.fault("base_model", f"must be {expected}, {why} (given: {given!r})")
+
+
+def _long_rows(recipe: Recipe, document: Document) -> Iterator[Fault]:
+    """The stage mix counts tokens before the vocabulary is trimmed, and the same text has more of them afterwards."""
+    trimmed = recipe.compress is not None and recipe.compress.trim is not None
+    if trimmed and recipe.data_settings is not None and document.values.get("excess_length_strategy") == "raise":
+        message = "must be drop or truncate: rows were measured with the parent's tokens, and trimmed ones are more"
+        yield document.fault("excess_length_strategy", message)
 
 
 def _teacher_file(recipe: Recipe, document: Document) -> Iterator[Fault]:
@@ -51,6 +60,6 @@ def _taught(recipe: Recipe, document: Document) -> Iterator[Fault]:
         return
     expected = f"runs/{recipe.name}/{TEACHER}/{MODEL}"
     given = document.values.get(TEACHER_KEY)
-    if given is not None and given != expected:
-        message = f"must be {expected}, which {TEACHER_FILE} trains; take that file away to use another"
+    if given != expected:
+        message = f"must be {expected}, which {TEACHER_FILE} trains; take that file away to use another, or none"
         yield document.fault(TEACHER_KEY, f"{message} (given: {given!r})")

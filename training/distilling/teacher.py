@@ -49,13 +49,14 @@ def load_teacher(name: str, dtype: Any, device: Any, attention: str | None) -> A
 
     ValueError says what is wrong if transformers cannot load it.
     """
+    from safetensors import SafetensorError
     from transformers import AutoModelForCausalLM
 
     try:
         model = AutoModelForCausalLM.from_pretrained(
-            name, dtype=dtype, device_map={"": device}, attn_implementation=attention
+            name, dtype=dtype, device_map={"": device}, attn_implementation=attention, trust_remote_code=False
         )
-    except (OSError, ValueError, ImportError) as error:
+    except (OSError, ValueError, ImportError, RuntimeError, SafetensorError) as error:
         raise ValueError(f"oneday_teacher: {name} cannot be loaded: {_first_line(error)}") from error
     model.config.use_cache = False
     return model.requires_grad_(False).eval()
@@ -66,7 +67,7 @@ def load_tokens(name: str) -> dict[str, int]:
     from transformers import AutoTokenizer
 
     try:
-        tokens: dict[str, int] = AutoTokenizer.from_pretrained(name).get_vocab()
+        tokens: dict[str, int] = AutoTokenizer.from_pretrained(name, trust_remote_code=False).get_vocab()
     except (OSError, ValueError, ImportError) as error:
         message = f"the tokenizer of {name} cannot be loaded: {_first_line(error)}; copy the student's into its folder"
         raise ValueError(f"oneday_teacher: {message} if both have the same token ids") from error

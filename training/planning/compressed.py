@@ -32,6 +32,8 @@ def config_for(model: str, folder: Path, given: Path | None = None) -> tuple[dic
     compress = load_config(folder / COMPRESS_FILE, CompressConfig)
     parent, source = find_config(compress.parent)
     config = dict(parent)
+    if any("Vulavula" in name for name in parent.get("architectures") or []):
+        config["model_type"] = "inkuba"  # the hub's layout names Llama's
     assumed = ""
     if compress.trim is not None and compress.trim.vocabulary is not None:
         config["vocab_size"] = compress.trim.vocabulary

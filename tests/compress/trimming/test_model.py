@@ -216,12 +216,34 @@ def test_an_empty_corpus_is_refused(model: Path, tmp_path: Path) -> None:
         trim(model, tmp_path / "empty.txt")
 
 
-def test_a_tokenizer_with_more_ids_than_rows_is_refused(model: Path, corpus: Path) -> None:
+def add_rowless(model: Path) -> None:
+    """Give the tokenizer an added token that the model has no row for."""
     data = json.loads((model / "tokenizer.json").read_text(encoding="utf-8"))
     flags = {"single_word": False, "lstrip": False, "rstrip": False, "normalized": False, "special": True}
     data["added_tokens"].append({"id": report_size(model), "content": "<more>", **flags})
     write_json(model / "tokenizer.json", data)
-    with pytest.raises(ValueError, match=r"'<more>'\), but the embeddings have only .* not of one model"):
+
+
+def test_an_added_token_without_a_row_goes_and_is_told(model: Path, corpus: Path) -> None:
+    add_rowless(model)
+    target, report = trim(model, corpus)
+    assert "the model has no rows for <more>; these added tokens are gone" in report.notes
+    assert "<more>" not in (target / "tokenizer.json").read_text(encoding="utf-8")
+
+
+def test_an_added_token_without_a_row_that_the_settings_name_is_refused(model: Path, corpus: Path) -> None:
+    add_rowless(model)
+    settings = json.loads((model / "tokenizer_config.json").read_text(encoding="utf-8"))
+    write_json(model / "tokenizer_config.json", settings | {"pad_token": "<more>"})
+    with pytest.raises(ValueError, match=r"settings name '<more>', for which the [\d,]+ rows of the"):
+        trim(model, corpus)
+
+
+def test_a_tokenizer_with_more_pieces_than_rows_is_refused(model: Path, corpus: Path) -> None:
+    data = json.loads((model / "tokenizer.json").read_text(encoding="utf-8"))
+    data["model"]["vocab"]["zz"] = report_size(model)
+    write_json(model / "tokenizer.json", data)
+    with pytest.raises(ValueError, match=r"'zz'\), but the embeddings have only .* not of one model"):
         trim(model, corpus)
 
 
@@ -243,7 +265,7 @@ def test_a_fresh_vocabulary_without_a_token_that_the_config_names_is_refused(mod
     data["added_tokens"] = [token for token in data["added_tokens"] if token["content"] != "</s>"]
     write_json(model / "tokenizer.json", data)
     with pytest.raises(ValueError, match=r"name the token '</s>', which a fresh tokenizer does not have"):
-        trim(model, corpus, fresh=True, vocabulary=400)
+        trim(model, corpus, fresh=True, vocabulary=400, keep=[])
 
 
 def test_inkubalm_with_its_string_merges_keeps_one_shared_mlp(corpus: Path, inkuba_model: Path) -> None:
