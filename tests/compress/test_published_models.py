@@ -20,6 +20,7 @@ SENTENCES = [
     "Translate the sentence into Swahili: the weather is good today.",
 ]
 STEPS = 10
+OURS = "inkuba-40m-oneday"
 
 
 @pytest.fixture(scope="module")
@@ -74,6 +75,17 @@ def test_a_published_model_has_its_size_loads_generates_and_trains(name: str, pa
     assert model.generate(ids, max_new_tokens=5, do_sample=False).shape[1] > ids.shape[1]
     losses = [entry["loss"] for entry in json.loads((trained / "training_log.json").read_text()) if "loss" in entry]
     assert len(losses) == STEPS and losses[-1] < losses[0]
+
+
+def test_our_model_is_smaller_than_the_smallest_published_one() -> None:
+    from transformers import AutoConfig
+
+    from compress.inkuba import register
+    from training.planning.compressed import config_for
+
+    register()
+    config, _ = config_for(f"runs/{OURS}/05c_prune/model", RECIPES / OURS)
+    assert parameters_of(AutoConfig.for_model(**config)) == 41_987_456 < PUBLISHED["inkuba-40m"]
 
 
 def test_half_the_width_untied_has_the_published_count() -> None:
