@@ -3,7 +3,7 @@
     python -m training.teacher recipes/inkuba-40m-oneday [--out DIR]
 
 Runs `accelerate launch -m axolotl.cli.train RECIPE/train-teacher.yaml`, as `training.train` runs train.yaml, into
-05b_teacher. A teacher that does not know the task gives a student nothing (LOG.md).
+05b_teacher. A teacher that knows the task gives a student more (LOG.md).
 """
 
 import sys
