@@ -14,9 +14,9 @@ from typing import Any
 
 import torch
 
-from compress.pruning.architecture import EMBEDDING
 from compress.pruning.calibration import calibration_ids
 from compress.pruning.checkpoint import Checkpoint, CheckpointWriter
+from compress.tensor_files import EMBEDDING
 from oneday.console import progress
 
 TOKENS = 128

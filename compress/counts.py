@@ -3,13 +3,14 @@
 Model folder -> `Counts`; model settings -> the number of parameters.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from compress.inkuba_checkpoint import EMBEDDING, FIRST_MLP, HEAD, is_hub_layout
+from compress.inkuba_checkpoint import FIRST_MLP, is_hub_layout
 from compress.model_folder import read_config
-from compress.tensor_files import BIN, Shape, open_checkpoint, weight_files
+from compress.tensor_files import BIN, EMBEDDING, HEAD, Shape, open_checkpoint, weight_files
 
 PARTS = ("embeddings", "head", "attention", "mlp", "norms", "other")
 
@@ -87,7 +88,7 @@ def parameters_of(config: Any) -> int:
 
 def table(counts: Counts) -> str:
     """The counts as lines of text, parts that are empty left out."""
-    return _aligned([("parameters", ""), *_rows(counts)])
+    return aligned([("parameters", ""), *_rows(counts)])
 
 
 def comparison(before: Counts, after: Counts) -> str:
@@ -97,7 +98,7 @@ def comparison(before: Counts, after: Counts) -> str:
         if (first, second) != ("0", "0"):
             share = int(second.replace(",", "")) / max(1, int(first.replace(",", "")))
             rows.append((name, first, second, f"{share:.1%}" if first != "0" else "new"))
-    return _aligned(rows)
+    return aligned(rows)
 
 
 def _rows(counts: Counts, full: bool = False) -> list[tuple[str, str]]:
@@ -105,7 +106,7 @@ def _rows(counts: Counts, full: bool = False) -> list[tuple[str, str]]:
     return [(name, f"{number:,}") for name, number in numbers.items() if number or full]
 
 
-def _aligned(rows: list[Any]) -> str:
+def aligned(rows: Sequence[Sequence[str]]) -> str:
     """Rows of cells as lines: the first column to the left, numbers to the right."""
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     lines = []

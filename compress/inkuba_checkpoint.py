@@ -9,14 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from compress.model_folder import copy_tokenizer, new_folder, read_config
-from compress.tensor_files import Checkpoint, Shape, layers_of, open_checkpoint, write_safetensors
+from compress.tensor_files import EMBEDDING, HEAD, Checkpoint, Shape, layers_of, open_checkpoint, write_safetensors
 from oneday.console import progress
 
 if TYPE_CHECKING:
     from compress.inkuba_model import InkubaConfig
 
 HUB_CLASS, OWN_CLASS, PLAIN_CLASS = "VulavulaLlamaForCausalLM", "InkubaForCausalLM", "LlamaForCausalLM"
-EMBEDDING, HEAD = "model.embed_tokens.weight", "lm_head.weight"
 FIRST_MLP = "model.layers.0.mlp."
 PROJECTIONS = {"q_proj": "num_attention_heads", "k_proj": "num_key_value_heads"}
 

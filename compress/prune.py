@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
 def run(recipe: Recipe, run_dir: Path, output_dir: Path) -> Outcome:
     """Prune the model that the stages before have left."""
-    from compress.counts import comparison, count_parameters
     from compress.parent import parent_folder
     from compress.pruning.model import prune_model
     from compress.pruning.report import table
@@ -37,14 +36,12 @@ def run(recipe: Recipe, run_dir: Path, output_dir: Path) -> Outcome:
     source = parent_folder(settings, output_dir / "work") if before is None else run_dir / before
     _check_full_model(source)
     ids = _calibration(settings, settings.prune, source, run_dir)
-    target = free_model_folder(output_dir)
-    report = prune_model(source, target, settings.prune, ids)
+    report = prune_model(source, free_model_folder(output_dir), settings.prune, ids)
     write_json(output_dir / "prune.json", report.model_dump(mode="json"))
     print(table(report))
-    sizes = count_parameters(source), count_parameters(target)
-    print(comparison(*sizes))
     shutil.rmtree(output_dir / "work", ignore_errors=True)  # a converted parent is as large as the parent
-    return Outcome({"parameters_before": sizes[0].unique, "parameters": sizes[1].unique, "layers": len(report.layers)})
+    sizes = {"parameters_before": report.before.unique, "parameters": report.after.unique}
+    return Outcome({**sizes, "layers": len(report.layers)})
 
 
 def _check_full_model(source: Path) -> None:
@@ -55,7 +52,7 @@ def _check_full_model(source: Path) -> None:
 
 
 def _calibration(settings: CompressConfig, prune: Prune, source: Path, run_dir: Path) -> "torch.Tensor | None":
-    """The calibration texts as (sequences, tokens) ids, where the method measures anything."""
+    """The calibration texts as (sequences, tokens) ids, where the recipe has some."""
     if prune.calibration is None:
         return None
     from transformers import AutoTokenizer
@@ -71,7 +68,7 @@ def _calibration(settings: CompressConfig, prune: Prune, source: Path, run_dir: 
 
 
 def texts_of(recipe: Recipe) -> list[CorpusFile]:
-    """The calibration texts, where anything is measured on them."""
+    """The calibration texts."""
     prune = recipe.compress.prune if recipe.compress is not None else None
     return prune.calibration.corpus if prune is not None and prune.calibration is not None else []
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     import torch
 
 SAFETENSORS, BIN = "model.safetensors", "pytorch_model.bin"
+EMBEDDING, HEAD = "model.embed_tokens.weight", "lm_head.weight"  # in every Llama-shaped model
 DTYPES = {
     "float64": "F64",
     "float32": "F32",

@@ -35,10 +35,11 @@ def run(recipe: Recipe, run_dir: Path, output_dir: Path) -> Outcome:
     report = trim_model(source, target, settings.trim, run_dir)
     write_json(output_dir / "trim.json", report.model_dump(mode="json"))
     print(table(report))
-    print(comparison(count_parameters(source), count_parameters(target)))
+    parameters = count_parameters(target)
+    print(comparison(count_parameters(source), parameters))
     shutil.rmtree(output_dir / "work", ignore_errors=True)  # a converted parent is as large as the parent
     counts = {"tokens_before": report.tokens_before, "tokens": report.tokens_after}
-    return Outcome({**counts, "parameters": count_parameters(target).unique})
+    return Outcome({**counts, "parameters": parameters.unique})
 
 
 def texts_of(recipe: Recipe) -> list[CorpusFile]:

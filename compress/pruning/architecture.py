@@ -10,7 +10,7 @@ from typing import Any
 QUERY, KEY, VALUE, OUTPUT = (f"self_attn.{name}_proj" for name in "qkvo")
 GATE, UP, DOWN = (f"mlp.{name}_proj" for name in ("gate", "up", "down"))
 ATTENTION_NORM = "input_layernorm"
-EMBEDDING, HEAD, FINAL_NORM = "model.embed_tokens.weight", "lm_head.weight", "model.norm.weight"
+FINAL_NORM = "model.norm.weight"
 
 
 @dataclass(frozen=True)

@@ -7,10 +7,11 @@ from typing import Any
 
 from compress.inkuba import register
 from compress.model_folder import read_config
-from compress.pruning.architecture import HEAD, Architecture, architecture_of
+from compress.pruning.architecture import Architecture, architecture_of
 from compress.pruning.checkpoint import Checkpoint
 from compress.pruning.sizes import Sizes, sizes_of
 from compress.pruning.streaming import skeleton
+from compress.tensor_files import HEAD
 
 NO_WEIGHTS = ("rotary_emb.inv_freq", "rotary_emb.original_inv_freq")  # buffers that old checkpoints store
 

@@ -2,6 +2,8 @@
 
 from pydantic import BaseModel
 
+from compress.counts import aligned
+
 
 class Sizes(BaseModel):
     """A model's shape and its parameters by part; `unique` counts shared weights once, `stored` what the files hold."""
@@ -60,9 +62,7 @@ def table(report: PruneReport) -> str:
     ]
     if report.loss_before is not None and report.loss_after is not None:
         rows.append(("loss, nats a token", f"{report.loss_before:.3f}", f"{report.loss_after:.3f}"))
-    widths = [max(len(row[column]) for row in rows) for column in range(3)]
-    lines = [f"{name:<{widths[0]}}  {first:>{widths[1]}}  {second:>{widths[2]}}" for name, first, second in rows]
-    return "\n".join([*lines, *_notes(report)])
+    return "\n".join([aligned(rows), *_notes(report)])
 
 
 def _method(report: PruneReport) -> str:

@@ -12,10 +12,8 @@ from safetensors.torch import load_file, save_file
 from compress.pruning.architecture import (
     ATTENTION_NORM,
     DOWN,
-    EMBEDDING,
     FINAL_NORM,
     GATE,
-    HEAD,
     KEY,
     OUTPUT,
     QUERY,
@@ -28,6 +26,7 @@ from compress.pruning.parent import Model, stored_shapes
 from compress.pruning.random_choice import draw_order, published_seed, reduce_randomly
 from compress.pruning.residual import Gain, Narrowing
 from compress.pruning.statistics import FINAL, Site
+from compress.tensor_files import EMBEDDING, HEAD
 from oneday.console import progress
 
 

@@ -12,8 +12,9 @@ from typing import Any, Protocol
 import torch
 from torch import nn
 
-from compress.pruning.architecture import EMBEDDING, FINAL_NORM, HEAD, Architecture
+from compress.pruning.architecture import FINAL_NORM, Architecture
 from compress.pruning.checkpoint import Checkpoint
+from compress.tensor_files import EMBEDDING, HEAD
 from oneday.console import progress
 
 TOKENS_AT_ONCE = 2048  # per forward call of a layer: bounds its activations, does not shape the result
