@@ -1,14 +1,11 @@
 """The settings of `compress.yaml`: trim, prune, quantise."""
 
-import re
 from typing import Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
 from oneday.config import Settings
-
-RUN = "RUN/"
-STAGE_FOLDER = re.compile(r"\d\d[a-z]?_\w+(/.*)?")
+from oneday.run_paths import checked
 
 
 class CorpusFile(Settings):
@@ -26,9 +23,7 @@ class CorpusFile(Settings):
     @field_validator("path")
     @classmethod
     def _below_a_stage(cls, path: str) -> str:
-        if path.startswith(RUN) and not STAGE_FOLDER.fullmatch(path.removeprefix(RUN)):
-            raise ValueError("RUN/ is followed by the folder of a stage, as in RUN/05_mix/train.jsonl")
-        return path
+        return checked(path)
 
 
 class Trim(Settings):

@@ -1,8 +1,8 @@
 """The texts that `compress.yaml` names -> one text after the other, as they are.
 
-JSON Lines, JSON, CSV and Parquet are read as the stage mix reads them; TSV without quoting, because quotes in tweets
-are quotes; .txt by the line. A folder stands for all such files in it. Nothing is normalised, and nothing is kept in
-memory but a part of a file. A null or blank value is no text; a field that is not there is an error.
+JSON Lines, JSON, CSV, TSV and Parquet are read as the stage mix reads them, .txt by the line. A folder stands for all
+such files in it. Nothing is normalised, and nothing is kept in memory but a part of a file. A null or blank value is
+no text; a field that is not there is an error.
 """
 
 from collections.abc import Iterator, Sequence
@@ -10,14 +10,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from compress.config import RUN, CorpusFile
+from compress.config import CorpusFile
 from data_prep.sources.chunks import FORM_OF_SUFFIX, FORMATS, form_of
 from data_prep.sources.example_source import Drop, Row
 from data_prep.sources.local_files import NOTES
 from data_prep.sources.task_json import json_type
 from oneday.files import read_lines
+from oneday.run_paths import located
 
-SUFFIXES = (*FORM_OF_SUFFIX, ".tsv", ".txt")
+SUFFIXES = (*FORM_OF_SUFFIX, ".txt")
 NO_DATA = (*NOTES, "stage.json", "report.json")  # what lies beside data in a data set's or a stage's folder
 
 
@@ -45,7 +46,7 @@ def texts(files: Sequence[CorpusFile], run_dir: Path | None) -> Iterator[Text]:
 
 def files_of(entry: CorpusFile, run_dir: Path | None) -> list[Path]:
     """The files that an entry names, sorted."""
-    path = _located(entry.path, run_dir)
+    path = located(entry.path, run_dir)
     if path.is_file():
         if path.suffix not in SUFFIXES:
             raise ValueError(f"{path} cannot be read as texts; allowed: a folder, or a file in {', '.join(SUFFIXES)}")
@@ -59,14 +60,6 @@ def files_of(entry: CorpusFile, run_dir: Path | None) -> list[Path]:
     return found
 
 
-def _located(path: str, run_dir: Path | None) -> Path:
-    if not path.startswith(RUN):
-        return Path(path).expanduser()
-    if run_dir is None:
-        raise ValueError(f"corpus: {path} is below a run folder, but there is none here; give the path of a file")
-    return run_dir / path.removeprefix(RUN)
-
-
 def _is_hidden(path: Path, folder: Path) -> bool:
     return any(part.startswith(".") for part in path.relative_to(folder).parts)
 
@@ -78,39 +71,22 @@ def _texts_of(path: Path, fields: Sequence[str]) -> Iterator[str]:
         yield from (text for _, line in _decoded(path) if (text := line.rstrip("\r\n")).strip())
         return
     if not fields:
-        raise ValueError(f"{path}: fields is empty; name those that hold text, of: {', '.join(_columns(path))}")
-    for number, row in _tsv_rows(path) if path.suffix == ".tsv" else _rows(path):
+        names = FORMATS[form_of(path)].columns(path)
+        raise ValueError(f"{path}: fields is empty; name those that hold text, of: {', '.join(names)}")
+    for number, row in _rows(path):
         for field in fields:
             yield from (text for text in _values(row, field, f"{path}:{number}") if text.strip())
 
 
-def _columns(path: Path) -> list[str]:
-    if path.suffix == ".tsv":
-        return next((line.rstrip("\r\n").split("\t") for _, line in _decoded(path)), [])
-    return FORMATS[form_of(path)].columns(path)
-
-
 def _rows(path: Path) -> Iterator[tuple[int, Row]]:
-    """The numbered rows of a table, a part of the file at a time."""
+    """The rows of a table, a part of the file at a time, with their lines where rows are lines."""
     form = FORMATS[form_of(path)]
     for part in form.plan(path):
         for number, row in form.read(path, part):
+            number += form.header_lines
             if isinstance(row, Drop):
                 raise ValueError(f"{path}:{number}: {row.reason.replace('_', ' ')}; mend the row or take it out")
             yield number, row
-
-
-def _tsv_rows(path: Path) -> Iterator[tuple[int, Row]]:
-    """The numbered rows of a file of tab-separated values with a header; a quote is a character as any other."""
-    names: list[str] = []
-    for number, line in _decoded(path):
-        values = line.rstrip("\r\n").split("\t")
-        if not names:
-            names = values
-        elif len(values) == len(names):
-            yield number, dict(zip(names, values, strict=True))
-        elif line.strip():
-            raise ValueError(f"{path}:{number}: {len(values)} values, but the header names {len(names)}; mend the row")
 
 
 def _decoded(path: Path) -> Iterator[tuple[int, str]]:

@@ -4,16 +4,33 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
-from data_prep.sources import math_instruct, open_platypus
+from data_prep.sources import inkuba_instruct, mafand, math_instruct, ntrex, open_platypus, wmt22_african
+from data_prep.sources.afrisenti import AFRISENTI
 from data_prep.sources.cnn_dailymail import CNN_DAILYMAIL
 from data_prep.sources.example_source import Draft, Drop, ExampleSource, Row
+from data_prep.sources.inkuba_instruct import INKUBA_INSTRUCT
 from data_prep.sources.lima import LIMA
+from data_prep.sources.mafand import MAFAND
 from data_prep.sources.math_instruct import MATH_INSTRUCT
-from data_prep.sources.mix_config import MathInstruct, MixSource, OpenPlatypus, Sampled, Table
+from data_prep.sources.mix_config import (
+    InkubaInstruct,
+    Mafand,
+    MathInstruct,
+    MixSource,
+    Ntrex,
+    OpenPlatypus,
+    Sampled,
+    Table,
+    Wmt22African,
+    Xnli,
+)
+from data_prep.sources.ntrex import NTREX
 from data_prep.sources.open_platypus import OPEN_PLATYPUS
 from data_prep.sources.openbookqa import OPENBOOKQA
 from data_prep.sources.quac import QUAC
 from data_prep.sources.table_source import TABLE, mapping_of, origin_of
+from data_prep.sources.wmt22_african import WMT22_AFRICAN
+from data_prep.sources.xnli import AFRIXNLI, XNLI
 from oneday.records import Example
 
 
@@ -32,18 +49,32 @@ SAMPLED = ExampleSource(
 )
 CATALOGUE: dict[str, ExampleSource[Any]] = {
     source.name: source
-    for source in (SAMPLED, LIMA, OPEN_PLATYPUS, OPENBOOKQA, QUAC, CNN_DAILYMAIL, MATH_INSTRUCT, TABLE)
+    for source in (
+        *(SAMPLED, LIMA, OPEN_PLATYPUS, OPENBOOKQA, QUAC, CNN_DAILYMAIL, MATH_INSTRUCT),
+        *(INKUBA_INSTRUCT, AFRISENTI, XNLI, MAFAND, WMT22_AFRICAN, NTREX, TABLE),
+    )
 }
 
 
 def source_of(settings: MixSource) -> ExampleSource[Any]:
-    """The source that the settings mean, with the licence of what they take of it; a table is as they say."""
+    """The source that the settings mean, with the licence and the columns of what they take; a table is as they say."""
     source = CATALOGUE[settings.source]
-    if isinstance(settings, OpenPlatypus):
-        return replace(source, licence=open_platypus.licence_of(settings))
-    if isinstance(settings, MathInstruct):
-        return replace(source, licence=math_instruct.licence_of(settings))
-    if isinstance(settings, Table):
-        columns = tuple(dict.fromkeys(mapping_of(settings).values()))
-        return replace(source, licence=settings.licence, origin=origin_of(settings), columns=columns)
+    match settings:
+        case OpenPlatypus():
+            return replace(source, licence=open_platypus.licence_of(settings))
+        case MathInstruct():
+            return replace(source, licence=math_instruct.licence_of(settings))
+        case InkubaInstruct():
+            return replace(source, licence=inkuba_instruct.licence_of(settings))
+        case Xnli():
+            return AFRIXNLI if settings.edition == "afrixnli" else source
+        case Mafand():
+            return replace(source, columns=(*source.columns, ("translation", mafand.CODES[settings.language])))
+        case Wmt22African():
+            return replace(source, columns=wmt22_african.columns_of(settings))
+        case Ntrex():
+            return replace(source, columns=(*source.columns, ntrex.CODES[settings.language]))
+        case Table():
+            columns = tuple(dict.fromkeys(mapping_of(settings).values()))
+            return replace(source, licence=settings.licence, origin=origin_of(settings), columns=columns)
     return source

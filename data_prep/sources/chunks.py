@@ -14,12 +14,14 @@ from data_prep.sources.csv_rows import CSV
 from data_prep.sources.example_source import Drop, Row
 from data_prep.sources.json_rows import JSON_LINES, JSON_LIST, holds_lines
 from data_prep.sources.row_ranges import RowFormat, RowRange
+from data_prep.sources.tsv_rows import TSV
 
-Form = Literal["json_lines", "json", "csv", "parquet", "arrow"]
+Form = Literal["json_lines", "json", "csv", "tsv", "parquet", "arrow"]
 FORMATS: dict[Form, RowFormat] = {
     "json_lines": JSON_LINES,
     "json": JSON_LIST,
     "csv": CSV,
+    "tsv": TSV,
     "parquet": PARQUET,
     "arrow": ARROW,
 }
@@ -27,6 +29,7 @@ FORM_OF_SUFFIX: dict[str, Form] = {
     ".jsonl": "json_lines",
     ".json": "json",
     ".csv": "csv",
+    ".tsv": "tsv",
     ".parquet": "parquet",
     ".arrow": "arrow",
 }

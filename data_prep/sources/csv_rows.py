@@ -104,4 +104,4 @@ def _next_record(reader: Iterator[list[str]]) -> list[str] | None:
         csv.field_size_limit(limit)
 
 
-CSV = RowFormat(plan, read, columns)
+CSV = RowFormat(plan, read, columns, header_lines=1)

@@ -19,6 +19,7 @@ from data_prep.sources.mix_config import DataSet, MixSource, Table
 from data_prep.sources.table_source import mapping_of
 from oneday.files import sha256_json, sha256_once
 from oneday.machine import processors
+from oneday.run_paths import located, stage_input
 
 Column = str | tuple[str, ...]
 
@@ -32,12 +33,12 @@ class Resolved:
     commit: str | None
 
 
-def resolve(data_set: DataSet, work: Path) -> Resolved:
+def resolve(data_set: DataSet, work: Path, run_dir: Path | None = None) -> Resolved:
     """The files of a data set; one of the hub is downloaded into `work`, unless it is there already.
 
-    FileNotFoundError or ValueError says what is wrong and what to do.
+    `RUN/` in its path is `run_dir`. FileNotFoundError or ValueError says what is wrong and what to do.
     """
-    local = _local(data_set)
+    local = _local(data_set, run_dir)
     if local is not None:
         return Resolved(tuple(path.resolve() for path in local.files), _sha256(local), None)
     assert data_set.revision is not None
@@ -45,12 +46,12 @@ def resolve(data_set: DataSet, work: Path) -> Resolved:
     return Resolved((path.resolve(),), None, commit)
 
 
-def fingerprint(data_set: DataSet) -> dict[str, Any]:
+def fingerprint(data_set: DataSet, run_dir: Path | None = None) -> dict[str, Any]:
     """What the data is, wherever it lies: a hash over its files' names and contents, or the id and revision.
 
     Nothing is downloaded. Raises as `resolve` does.
     """
-    local = _local(data_set)
+    local = _local(data_set, run_dir)
     if local is not None:
         return {"files": len(local.files), "sha256": _sha256(local)}
     return {
@@ -70,13 +71,16 @@ def told_of(place: str) -> Iterator[None]:
         raise type(error)(f"{place}: {error}") from error
 
 
-def _local(data_set: DataSet) -> LocalFiles | None:
+def _local(data_set: DataSet, run_dir: Path | None) -> LocalFiles | None:
     """The files on disk; None for a hub id."""
-    path = Path(data_set.path).expanduser()
+    path, of_a_stage = located(data_set.path, run_dir), stage_input(data_set.path) is not None
+    if data_set.revision is not None and (of_a_stage or path.exists()):
+        where = "of the run folder" if of_a_stage else "here"
+        raise ValueError(f"revision is for a data set of the hub, but {path} is {where}; remove it")
     if path.exists():
-        if data_set.revision is not None:
-            raise ValueError(f"revision is for a data set of the hub, but {path} is here; remove it")
         return local_files(path, data_set.split, data_set.config)
+    if of_a_stage:
+        raise FileNotFoundError(f"there is no file or folder {path}; run the stage that writes it first")
     if data_set.revision is not None and HUB_ID.fullmatch(data_set.path):
         return None
     hint = ""

@@ -29,7 +29,8 @@ def download(name: str, config: str | None, split: str, revision: str, folder: P
         return path, commit
     disable_progress_bars()
     try:
-        data = load_dataset(name, name=config, split=split, revision=commit or revision)
+        part = _part_of(name, config, commit or revision)
+        data = load_dataset(name, **part, split=split, revision=commit or revision)
     except (OSError, ValueError, RuntimeError, DatasetsError, HTTPError) as error:
         raise ValueError(
             f"the data set {name} at revision {revision} could not be loaded: {error}; check path, revision, config "
@@ -38,6 +39,15 @@ def download(name: str, config: str | None, split: str, revision: str, folder: P
         ) from error
     export(data, path)
     return path, commit
+
+
+def _part_of(name: str, config: str | None, revision: str) -> dict[str, str]:
+    """What chooses a part of a data set: a config that it names, or a folder, as in what the hub converts."""
+    from datasets import get_dataset_config_names
+
+    if config is None:
+        return {}
+    return {"name" if config in get_dataset_config_names(name, revision=revision) else "data_dir": config}
 
 
 def export(data: Any, path: Path) -> None:

@@ -23,11 +23,12 @@ LARGEST_JSON = 2**28  # bytes; all of such a file, about eight times as much, is
 WHOLE_FILE = RowRange(1, 0, 2**63)
 
 
-def plan_lines(path: Path) -> list[RowRange]:
-    """Byte ranges of about CHUNK_BYTES that end at line ends."""
+def plan_lines(path: Path, start: int = 0) -> list[RowRange]:
+    """Byte ranges of about CHUNK_BYTES, from the byte `start` on, that end at line ends."""
     ranges: list[RowRange] = []
-    number, start = 1, 0
+    number = 1
     with path.open("rb") as file:
+        file.seek(start)
         while block := file.read(CHUNK_BYTES):
             lines = block.count(b"\n")
             if not block.endswith(b"\n"):
@@ -40,6 +41,14 @@ def plan_lines(path: Path) -> list[RowRange]:
 
 def read_lines(path: Path, part: RowRange) -> Iterator[tuple[int, Row | Drop]]:
     """The rows of a byte range by line number; blank lines are none."""
+    for number, line in lines_of(path, part):
+        row = line if isinstance(line, Drop) else _parse_line(line)
+        if row is not None:
+            yield number, row
+
+
+def lines_of(path: Path, part: RowRange) -> Iterator[tuple[int, bytes | Drop]]:
+    """The numbered lines of a byte range, without the file's byte order mark; one above MAX_LINE is a Drop."""
     number, position = part.first, part.start
     with path.open("rb") as file:
         file.seek(position)
@@ -50,10 +59,8 @@ def read_lines(path: Path, part: RowRange) -> Iterator[tuple[int, Row | Drop]]:
                 position = file.tell()
                 yield number, Drop("line_too_long")
             else:
-                row = _parse_line(line if position else line.removeprefix(BYTE_ORDER_MARK))
+                yield number, line if position else line.removeprefix(BYTE_ORDER_MARK)
                 position += len(line)
-                if row is not None:
-                    yield number, row
             number += 1
 
 

@@ -6,12 +6,14 @@ In a folder, the files of one split are taken by their names, as `datasets` does
 import json
 import re
 from collections import defaultdict
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from data_prep.sources.tables import TABLE_SUFFIXES
 
+SUFFIXES = (*TABLE_SUFFIXES, ".tsv")
 SPLIT_WORDS = {
     **dict.fromkeys(("train", "training"), "train"),
     **dict.fromkeys(("validation", "valid", "dev", "val"), "validation"),
@@ -31,27 +33,34 @@ class LocalFiles:
 
 
 def local_files(path: Path, split: str, config: str | None) -> LocalFiles:
-    """The files of a split. FileNotFoundError or ValueError says what is there and what to do."""
+    """The files of a split, or of several that a plus sign joins, one after the other.
+
+    FileNotFoundError or ValueError says what is there and what to do.
+    """
     if path.is_file():
-        if path.suffix not in TABLE_SUFFIXES:
-            raise ValueError(f"{path} is no table; allowed: a folder, or a file in {', '.join(TABLE_SUFFIXES)}")
+        if path.suffix not in SUFFIXES:
+            raise ValueError(f"{path} is no table; allowed: a folder, or a file in {', '.join(SUFFIXES)}")
         if config is not None:
             raise ValueError(f"config is for data sets of several parts, but {path} is one file; remove it")
         return LocalFiles(path.parent, (path,))
     folder = _configured(path, config)
+    splits = split.split("+")
     if (folder / "dataset_dict.json").is_file():
-        return _saved(_saved_split(folder, split))
+        saved = [_saved(_saved_split(folder, part)) for part in dict.fromkeys(splits)]
+        joined = LocalFiles(folder, tuple(file for part in saved for file in part.files))
+        return joined if len(saved) > 1 else saved[0]
     if (folder / "state.json").is_file():
         return _saved(folder)
     tables = [
         file
         for file in sorted(folder.rglob("*"))
-        if file.suffix in TABLE_SUFFIXES and file.is_file() and file.name not in NOTES
+        if file.suffix in SUFFIXES and file.is_file() and file.name not in NOTES
         if not any(part.startswith(".") for part in file.relative_to(folder).parts)
     ]
     if not tables:
-        raise FileNotFoundError(f"{folder} holds no tables ({', '.join(TABLE_SUFFIXES)}); name the folder that does")
-    return LocalFiles(folder, tuple(choose_split(tables, folder, split)))
+        raise FileNotFoundError(f"{folder} holds no tables ({', '.join(SUFFIXES)}); name the folder that does")
+    chosen = dict.fromkeys(file for part in splits for file in choose_split(tables, folder, part))
+    return LocalFiles(folder, tuple(chosen))
 
 
 def _configured(folder: Path, config: str | None) -> Path:
@@ -72,13 +81,20 @@ def choose_split(files: list[Path], root: Path, split: str) -> list[Path]:
     wanted = SPLIT_WORDS.get(split, split)
     if wanted in by_split:
         return by_split[wanted]
-    named_so = [path for path in files if split in (path.stem, *path.relative_to(root).parts[:-1])]
+    named_so = [path for path in files if split in _names_of(path.relative_to(root))]
     if named_so:
         return named_so
     found = sorted(name for name in by_split if name is not None)
     if not found:
         return files
     raise ValueError(f"{root} has no files of the split {split!r}; splits there: {', '.join(found)}; change split")
+
+
+def _names_of(path: Path) -> Iterator[str]:
+    """What a split may be called for a file to be its: the file without suffix and number of the shard, its folders."""
+    shard = SHARD.fullmatch(path.name)
+    yield path.stem if shard is None else shard[1]
+    yield from path.parts[:-1]
 
 
 def split_of(path: Path) -> str | None:

@@ -7,10 +7,10 @@ a line of its own.
 
 import re
 from collections.abc import Iterator
-from hashlib import blake2b
 
 from data_prep.sources.example_source import Draft, Drop, ExampleSource, Row, licence_of_parts, text_of
 from data_prep.sources.mix_config import MathInstruct
+from data_prep.sources.row_values import share_of
 
 ANSWER = "The answer is:"
 IN_WORDS, IN_PROGRAMS = "CoT", "PoT"
@@ -47,12 +47,6 @@ def formatted(output: str) -> str:
     if not says:
         return output.strip()
     return f"{HASHED_ANSWER.sub('', reasoning.strip())}\n{says}{final}".strip()
-
-
-def share_of(question: str, output: str) -> float:
-    """A number from 0 up to 1 that the row's content alone decides, evenly spread over rows."""
-    content = f"{question}\0{output}".encode(errors="surrogatepass")
-    return int.from_bytes(blake2b(content, digest_size=6).digest()) / 2**48
 
 
 def licence_of(settings: MathInstruct) -> str:

@@ -2,21 +2,28 @@
 
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, Tag, model_validator
+from pydantic import AfterValidator, Field, Tag, field_validator, model_validator
 
+from oneday.buzuzu_mavi import Language
 from oneday.config import Settings, chosen_by
+from oneday.run_paths import checked
+
+Text = Annotated[str, Field(min_length=1)]
+Share = Annotated[float, Field(gt=0, le=1)]
 
 
 class Quota(Settings):
     """What of a source is used, after everything that is not clean is gone.
 
     `weight` is its part of mix.budget, relative to the other sources. Without a budget all of it is used, up to
-    `max_rows` and `max_tokens`. `name` is its name in the data and the reports (default: the source).
+    `max_rows` and `max_tokens`, and of each answer up to `max_rows_per_answer`. `name` is its name in the data and the
+    reports (default: the source).
     """
 
     name: str | None = Field(default=None, min_length=1)
     weight: float = Field(default=1, gt=0)
     max_rows: int | None = Field(default=None, ge=1)
+    max_rows_per_answer: int | None = Field(default=None, ge=1)
     max_tokens: int | None = Field(default=None, ge=1)
 
 
@@ -27,15 +34,24 @@ class Sampled(Quota):
 
 
 class DataSet(Quota):
-    """A data set: a hub id with its `revision`, or a local file or folder of Parquet, JSON (Lines) or CSV files.
+    """A data set: a hub id with its `revision`, or a local file or folder of Parquet, JSON (Lines), CSV or TSV files.
 
-    `config` is the hub's name of a part of the data set. `split` also chooses among local files named after splits.
+    `config` is the hub's name of a part of the data set. `split` also chooses among local files named after splits;
+    several are joined by a plus sign, as train+validation. A path that starts with `RUN/` is below
+    the run folder, as RUN/04a_translate/translated.jsonl.
     """
 
-    path: str = Field(min_length=1)
+    path: Annotated[str, AfterValidator(checked)] = Field(min_length=1)
     revision: str | None = None
     config: str | None = None
     split: str = Field(default="train", min_length=1)
+
+    @field_validator("split")
+    @classmethod
+    def _named_splits(cls, split: str) -> str:
+        if not all(split.split("+")):
+            raise ValueError("a plus sign joins two splits, as in train+validation")
+        return split
 
 
 class Lima(DataSet):
@@ -84,6 +100,89 @@ class MathInstruct(DataSet):
     source: Literal["math_instruct"]
     subsets: list[str] = Field(min_length=1)
     lower_case_share: float = Field(ge=0, le=1)
+
+
+class InkubaInstruct(DataSet):
+    """Inkuba-Instruct: the rows of one task in one language.
+
+    A sentiment row that has no instruction gets one of the `instructions`, by its text: each as often, and the same
+    for a row that is there twice. In those of the others, each text that `replace` names becomes the other one. A
+    translation row gets the one instruction in place of its own. Of the `data_sources`, such as wmt22 (all, if they are
+    left out), the share `draw` of the rows is used; a row's text decides whether it is.
+    """
+
+    source: Literal["inkuba_instruct"]
+    task: Literal["sentiment", "translation"]
+    language: Language
+    instructions: list[Text] = Field(min_length=1)
+    replace: dict[Text, str] = Field(default={})
+    data_sources: list[Text] | None = Field(default=None, min_length=1)
+    draw: Share = 1
+
+    @model_validator(mode="after")
+    def _instructions_of_the_task(self) -> Self:
+        if self.task == "translation" and len(self.instructions) > 1:
+            raise ValueError("instructions: translation has exactly one, which takes the place of the rows' own")
+        if self.task == "translation" and self.replace:
+            raise ValueError("replace has an effect only on sentiment; remove it")
+        return self
+
+
+class AfriSenti(DataSet):
+    """AfriSenti: tweets and their sentiment. The `instructions` are used in turn, by the number of the row."""
+
+    source: Literal["afrisenti"]
+    language: Language
+    instructions: list[Text] = Field(min_length=1)
+
+
+class Xnli(DataSet):
+    """XNLI, or AfriXNLI as its `edition`: whether a sentence follows from another.
+
+    Both have the same rows; the edition decides which licence and origin are published.
+    """
+
+    source: Literal["xnli"]
+    edition: Literal["xnli", "afrixnli"] = "xnli"
+    language: Language
+    instruction: Text
+
+    @model_validator(mode="after")
+    def _as_the_path_says(self) -> Self:
+        if self.config == "all_languages":
+            raise ValueError("config: all_languages has every language in one row; name one language, as sw")
+        if "afrixnli" in self.path.lower() and self.edition != "afrixnli":
+            raise ValueError("edition: the path names AfriXNLI; add edition: afrixnli")
+        return self
+
+
+class Mafand(DataSet):
+    """MAFAND: news in English, to be translated."""
+
+    source: Literal["mafand"]
+    language: Language
+    instruction: Text
+
+
+class Wmt22African(DataSet):
+    """WMT22 African: English sentences of web pages, to be translated.
+
+    Those with a score of at least `min_laser_score` count; of them the share `draw` is used, by a row's text.
+    """
+
+    source: Literal["wmt22_african"]
+    language: Language
+    instruction: Text
+    min_laser_score: float | None = None
+    draw: Share = 1
+
+
+class Ntrex(DataSet):
+    """NTREX-128: news in English, to be translated."""
+
+    source: Literal["ntrex"]
+    language: Language
+    instruction: Text
 
 
 class QuestionFields(Settings):
@@ -150,9 +249,17 @@ MixSource = Annotated[
     | Annotated[QuAC, Tag("quac")]
     | Annotated[CnnDailyMail, Tag("cnn_dailymail")]
     | Annotated[MathInstruct, Tag("math_instruct")]
+    | Annotated[InkubaInstruct, Tag("inkuba_instruct")]
+    | Annotated[AfriSenti, Tag("afrisenti")]
+    | Annotated[Xnli, Tag("xnli")]
+    | Annotated[Mafand, Tag("mafand")]
+    | Annotated[Wmt22African, Tag("wmt22_african")]
+    | Annotated[Ntrex, Tag("ntrex")]
     | Annotated[Table, Tag("table")],
     chosen_by(
-        "source", "sampled", "lima", "open_platypus", "openbookqa", "quac", "cnn_dailymail", "math_instruct", "table"
+        "source",
+        *("sampled", "lima", "open_platypus", "openbookqa", "quac", "cnn_dailymail", "math_instruct"),
+        *("inkuba_instruct", "afrisenti", "xnli", "mafand", "wmt22_african", "ntrex", "table"),
     ),
 ]
 

@@ -27,12 +27,14 @@ class RowRange:
 class RowFormat:
     """A file format: the ranges of a file, the numbered rows of a range, and the columns (none if there are no rows).
 
-    All raise ValueError, naming the file, if it cannot be read.
+    All raise ValueError, naming the file, if it cannot be read. Where rows are lines, `header_lines` are before the
+    first of them.
     """
 
     plan: Callable[[Path], list[RowRange]]
     read: Callable[[Path, RowRange], Iterator[tuple[int, Row | Drop]]]
     columns: Callable[[Path], list[str]]
+    header_lines: int = 0
 
 
 def by_rows(rows: int, size: int, most_bytes: int = CHUNK_BYTES, most_rows: int | None = None) -> list[RowRange]:

@@ -139,7 +139,7 @@ def test_a_null_value_is_no_text(tmp_path: Path) -> None:
 
 
 def test_a_row_of_tsv_with_other_values_than_the_header_is_told(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match=r"a.tsv:2: 3 values, but the header names 2"):
+    with pytest.raises(ValueError, match=r"a.tsv:2: wrong number of fields; mend the row or take it out"):
         read(write(tmp_path / "a.tsv", "a\tb\n1\t2\t3\n"), "a")
 
 

@@ -5,7 +5,7 @@ from typing import get_args
 
 import pytest
 
-from data_prep.mixing.licences import restrictions
+from data_prep.mixing.licences import hub_identifier, restrictions
 from data_prep.sources.catalogue import CATALOGUE, source_of
 from data_prep.sources.mix_config import MixSource, Sampled
 from data_prep.sources.open_platypus import LICENCES
@@ -70,12 +70,42 @@ def test_open_platypus_has_the_licences_of_the_parts_that_are_not_excluded() -> 
     assert licence(*LICENCES) == "none stated"
 
 
+def test_inkuba_instruct_has_the_licences_of_what_is_used_of_it() -> None:
+    def licence(task: str, sources: list[str] | None) -> str:
+        chosen = settings("inkuba_instruct", task=task, language="hausa", instructions=["Do it."], data_sources=sources)
+        return source_of(chosen).licence
+
+    assert licence("translation", ["wmt22"]) == "none stated (the collection), ODC-By (wmt22)"
+    assert restrictions(licence("translation", ["wmt22"])) == ["not stated"]
+    assert restrictions(licence("translation", None)) == ["non-commercial", "not stated"]
+    assert licence("sentiment", None) == "none stated (the collection), CC BY 4.0 (afrisenti)"
+    assert licence("sentiment", ["naijasenti"]) == "none stated"
+
+
+def test_the_edition_decides_on_the_licence_and_the_origin_of_xnli() -> None:
+    first, second = (
+        source_of(settings("xnli", edition=edition, language="swahili", instruction="Does it?"))
+        for edition in ("xnli", "afrixnli")
+    )
+    assert (first.licence, first.origin) == ("CC BY-NC 4.0", "https://huggingface.co/datasets/facebook/xnli")
+    assert (second.licence, second.origin) == ("Apache-2.0", "https://huggingface.co/datasets/masakhane/afrixnli")
+
+
+def test_the_licences_of_the_buzuzu_mavi_sources_are_known_to_the_hub() -> None:
+    names = {"afrisenti": "cc-by-4.0", "xnli": "cc-by-nc-4.0", "mafand": "cc-by-nc-4.0", "ntrex": "cc-by-sa-4.0"}
+    names |= {"wmt22_african": "odc-by"}
+    assert {name: hub_identifier(CATALOGUE[name].licence) for name in names} == names
+
+
 def test_only_what_the_licence_says_restricts_a_source() -> None:
     remarked = {"lima", "open_platypus", "openbookqa", "quac", "cnn_dailymail", "math_instruct", "sampled"}
+    remarked |= {"inkuba_instruct", "xnli", "wmt22_african"}
     assert {name for name, source in CATALOGUE.items() if source.remark} == remarked
     restricted = {name: restrictions(source.licence) for name, source in CATALOGUE.items()}
     assert restricted["lima"] == ["non-commercial"] and restricted["sampled"] == ["differs by task"]
     assert not any(restricted[name] for name in ("openbookqa", "quac", "cnn_dailymail"))
+    assert not any(restricted[name] for name in ("afrisenti", "wmt22_african", "ntrex"))
+    assert restricted["mafand"] == restricted["xnli"] == ["non-commercial"]
     assert CATALOGUE["cnn_dailymail"].licence == "Apache-2.0"
     assert "the articles are those of CNN and the Daily Mail" in CATALOGUE["cnn_dailymail"].remark
 

@@ -15,8 +15,11 @@ from data_prep.sources.example_source import Drop, Row
 
 Rows = list[dict[str, Any]]
 ROWS: Rows = [{"q": f"question {number},\nin two lines", "a": f'"answer" {number}'} for number in range(57)]
+ONE_LINE_ROWS: Rows = [{name: value.replace("\n", " ") for name, value in row.items()} for row in ROWS]
 WRITTEN = pytest.mark.parametrize(
-    "form", ["a.jsonl", "a.json", "list.json", "a.csv", "a.parquet", "groups.parquet", "a.arrow"]
+    ("form", "expected"),
+    [(form, ROWS) for form in ("a.jsonl", "a.json", "list.json", "a.csv", "a.parquet", "groups.parquet", "a.arrow")]
+    + [("a.tsv", ONE_LINE_ROWS)],
 )
 
 
@@ -32,6 +35,9 @@ def write(path: Path, rows: Rows) -> Path:
                 writer = csv.DictWriter(file, list(rows[0]))
                 writer.writeheader()
                 writer.writerows(rows)
+        case "a.tsv":
+            lines = ["\t".join(rows[0]), *("\t".join(row.values()) for row in rows)]
+            path.write_text("\n".join(lines) + "\n", encoding="utf-8")
         case _:
             write_arrow(path, rows)
     return path
@@ -63,16 +69,18 @@ def small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @WRITTEN
-def test_every_row_is_read_once_with_its_number(tmp_path: Path, form: str) -> None:
-    rows = read(write(tmp_path / form, ROWS))
-    assert [row for _, row in rows] == ROWS
+def test_every_row_is_read_once_with_its_number(tmp_path: Path, form: str, expected: Rows) -> None:
+    rows = read(write(tmp_path / form, expected))
+    assert [row for _, row in rows] == expected
     assert [place for place, _ in rows] == [f"{Path(form).stem}-{number}" for number in range(1, 58)]
     assert columns_of(tmp_path / form) == ["q", "a"]
 
 
 @WRITTEN
-def test_small_chunks_hold_the_same_rows(tmp_path: Path, form: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = write(tmp_path / form, ROWS)
+def test_small_chunks_hold_the_same_rows(
+    tmp_path: Path, form: str, expected: Rows, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write(tmp_path / form, expected)
     (whole,), rows = plan_chunks([path]), read(path)
     small_chunks(monkeypatch)
     chunks = plan_chunks([path])
@@ -91,9 +99,12 @@ def test_a_chunk_can_be_sent_to_a_worker(tmp_path: Path) -> None:
 def test_files_without_rows_have_no_chunks(tmp_path: Path) -> None:
     (tmp_path / "a.jsonl").write_bytes(b"")
     (tmp_path / "a.csv").write_text("q,a\n", encoding="utf-8")
+    (tmp_path / "a.tsv").write_text("q\ta\n", encoding="utf-8")
+    (tmp_path / "b.tsv").write_bytes(b"")
     (tmp_path / "a.json").write_text("[]", encoding="utf-8")
     write_arrow(tmp_path / "a.parquet", [{"q": "x"}])
-    assert plan_chunks([tmp_path / name for name in ("a.jsonl", "a.csv", "a.json")]) == []
+    assert plan_chunks([tmp_path / name for name in ("a.jsonl", "a.csv", "a.tsv", "b.tsv", "a.json")]) == []
+    assert [columns_of(tmp_path / name) for name in ("a.tsv", "b.tsv")] == [["q", "a"], []]
 
 
 def test_the_label_is_the_path_where_two_files_have_one_name(tmp_path: Path) -> None:
@@ -177,6 +188,22 @@ def test_csv_records_that_do_not_fit_the_header_are_named_drops(tmp_path: Path) 
     ]
 
 
+def test_tsv_lines_that_do_not_fit_the_header_are_named_drops(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(json_rows, "MAX_LINE", 40)
+    lines = [b"\xef\xbb\xbfq\ta", b'"1\t2', b"", b"1", b"1\t2\t3", b"\xff\t2", b"x" * 41, b"\t", '4\u2028"\t5'.encode()]
+    (tmp_path / "a.tsv").write_bytes(b"\r\n".join(lines))
+    found = [(place, row.reason if isinstance(row, Drop) else row) for place, row in read(tmp_path / "a.tsv")]
+    assert found == [
+        ("a-1", {"q": '"1', "a": "2"}),
+        ("a-3", "wrong_number_of_fields"),
+        ("a-4", "wrong_number_of_fields"),
+        ("a-5", "not_utf8"),
+        ("a-6", "line_too_long"),
+        ("a-7", {"q": "", "a": ""}),
+        ("a-8", {"q": '4\u2028"', "a": "5"}),
+    ]
+
+
 def test_a_csv_field_may_be_large_without_a_change_of_the_limit_of_others(tmp_path: Path) -> None:
     limit = csv.field_size_limit()
     (tmp_path / "a.csv").write_text(f"q,a\n{'x' * 2 * limit},y\n", encoding="utf-8")
@@ -206,7 +233,10 @@ def test_parquet_text_that_is_no_utf8_drops_its_row_alone(tmp_path: Path) -> Non
         ("a.json", b'"text"', r"the top level is text; expected a list of rows"),
         ("a.csv", b"q,q\n1,2\n", r"a\.csv: two columns are called 'q'"),
         ("a.csv", b"\xff,q\n1,2\n", r"a\.csv: the header cannot be read: not utf8"),
-        ("a.txt", b"", r"a\.txt is no table; allowed are files in \.jsonl, \.json, \.csv, \.parquet, \.arrow"),
+        ("a.tsv", b"q\tq\n1\t2\n", r"a\.tsv: two columns are called 'q'"),
+        ("a.tsv", b"\xff\tq\n1\t2\n", r"a\.tsv: the header cannot be read: not utf8"),
+        ("a.tsv", b"\nq\ta\n", r"a\.tsv: the first line is blank; it must name the columns"),
+        ("a.txt", b"", r"a\.txt is no table; allowed are files in \.jsonl, \.json, \.csv, \.tsv, \.parquet, \.arrow"),
     ],
 )
 def test_a_file_that_cannot_be_read_is_an_error_that_names_it(

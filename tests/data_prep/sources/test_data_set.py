@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from data_prep.sources.data_set import check_columns, fingerprint, require_columns, resolve
 from data_prep.sources.mix_config import DataSet
@@ -51,6 +52,32 @@ def test_the_fingerprint_is_of_the_names_and_contents_of_the_split(tmp_path: Pat
 def test_a_hub_id_is_known_by_its_revision_config_and_split() -> None:
     hub = data_set("GAIR/lima", revision=COMMIT, config="plain_text")
     assert fingerprint(hub) == {"hub": "GAIR/lima", "revision": COMMIT, "config": "plain_text", "split": "train"}
+
+
+def test_run_in_a_path_is_the_run_folder(tmp_path: Path) -> None:
+    path = write(tmp_path / "04a_translate" / "translated.jsonl")
+    below = data_set("RUN/04a_translate/translated.jsonl")
+    assert resolve(below, tmp_path, tmp_path).files == (path.resolve(),)
+    assert fingerprint(below, tmp_path) == fingerprint(data_set(path))
+    with pytest.raises(
+        ValueError, match=r"RUN/04a_translate/translated\.jsonl is below a run folder, but there is none"
+    ):
+        resolve(below, tmp_path)
+
+
+def test_what_no_stage_has_written_yet_is_told(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match=r"no file or folder .*04a_translate/x; run the stage that writes it"):
+        resolve(data_set("RUN/04a_translate/x"), tmp_path, tmp_path)
+    with pytest.raises(
+        ValueError, match=r"revision is for a data set of the hub, but .*/04a_translate is of the run fo"
+    ):
+        resolve(data_set("RUN/04a_translate", revision="main"), tmp_path, tmp_path)
+
+
+@pytest.mark.parametrize("split", ["", "+", "train+", "+train", "train++test"])
+def test_a_plus_sign_joins_two_splits(split: str) -> None:
+    with pytest.raises(ValidationError):
+        data_set("data", split=split)
 
 
 def test_a_path_that_is_nothing_says_so_and_a_hub_id_asks_for_its_revision(tmp_path: Path) -> None:

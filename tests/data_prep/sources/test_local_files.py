@@ -59,6 +59,26 @@ def test_a_split_may_have_any_name_that_a_file_or_folder_has(tmp_path: Path) -> 
     assert found(tmp_path, "easy") == ["easy/a.jsonl"]
 
 
+def test_splits_joined_by_a_plus_sign_come_one_after_the_other(tmp_path: Path) -> None:
+    touch(tmp_path, "train.tsv", "dev.tsv", "test.tsv")
+    assert found(tmp_path, "train+dev") == ["train.tsv", "dev.tsv"]
+    assert found(tmp_path, "test+train+test") == ["test.tsv", "train.tsv"]
+    with pytest.raises(ValueError, match="has no files of the split 'trial'; splits there: test, train, validation"):
+        local_files(tmp_path, "train+trial", None)
+
+
+def test_without_names_of_splits_joined_ones_have_every_file_once(tmp_path: Path) -> None:
+    assert found(touch(tmp_path, "a.tsv", "b.tsv"), "train+test") == ["a.tsv", "b.tsv"]
+
+
+@pytest.mark.parametrize("folder", ["data", "."])
+def test_splits_whose_names_hold_another_are_told_apart(tmp_path: Path, folder: str) -> None:
+    shards = [f"{name}-0000{shard}-of-00002.parquet" for name in ("english_train", "hausa_train") for shard in (0, 1)]
+    names = [Path(folder, name).as_posix() for name in (*shards, "english_dev-00000-of-00001.parquet")]
+    touch(tmp_path, *names)
+    assert found(tmp_path, "english_train+english_dev") == [names[0], names[1], names[4]]
+
+
 def test_a_split_that_is_not_there_lists_those_that_are(tmp_path: Path) -> None:
     touch(tmp_path, "train.jsonl", "dev.jsonl")
     with pytest.raises(
@@ -85,7 +105,7 @@ def test_what_is_no_table_is_an_error(tmp_path: Path) -> None:
     touch(tmp_path, "notes.txt")
     with pytest.raises(ValueError, match=r"notes\.txt is no table; allowed: a folder, or a file in \.parquet, \.jsonl"):
         local_files(tmp_path / "notes.txt", "train", None)
-    with pytest.raises(FileNotFoundError, match=r"holds no tables \(\.parquet, \.jsonl, \.json, \.csv\)"):
+    with pytest.raises(FileNotFoundError, match=r"holds no tables \(\.parquet, \.jsonl, \.json, \.csv, \.tsv\)"):
         local_files(tmp_path, "train", None)
 
 
@@ -105,6 +125,12 @@ def test_the_files_of_a_saved_split_are_read_as_they_are(tmp_path: Path) -> None
     rows = [row for chunk in plan_chunks(local.files) for _, row in read_chunk(chunk)]
     assert rows == [{"q": f"train {number}"} for number in range(3)]
     assert local_files(tmp_path / "saved" / "train", "test", None) == local
+
+
+def test_the_files_of_joined_saved_splits_come_one_after_the_other(tmp_path: Path) -> None:
+    local = local_files(save(tmp_path / "saved"), "dev+train", None)
+    assert local.root == tmp_path / "saved"
+    assert [path.relative_to(local.root).parts[0] for path in local.files] == ["dev", "train", "train"]
 
 
 def test_a_saved_data_set_lists_its_splits_and_says_what_is_missing(tmp_path: Path) -> None:
