@@ -285,7 +285,7 @@ def same_work(recipe_folder: Path, out: Path) -> None:
     split = shuffled_split(np.flatnonzero(decide(rows, reports, context).alive).tolist(), rows, mix, seed)
     files = [context.parts / part_folder(report.number) / "lines.jsonl" for report in reports]
     with PartLines(files, rows.part, rows.numbers("start"), rows.numbers("size")) as lines:
-        for name, chosen in zip(("train", "eval"), split, strict=True):
+        for name, chosen in split.parts().items():
             with progress(len(chosen), name, "row") as bar:
                 write_lines(lines, chosen, out / f"{name}.jsonl", "jsonl", bar)
 

@@ -1,4 +1,4 @@
-"""Stage mix: the sources of a recipe -> train and eval files that are clean, with a manifest, a card and a page.
+"""Stage mix: the sources of a recipe -> train, eval and test files that are clean, a manifest, a card and a page.
 
     python -m data_prep.mix recipes/quickstart [--out DIR] [--workers N] [--ray ADDRESS] [--dry-run]
 
@@ -22,12 +22,13 @@ import typer
 
 from data_prep.mix_report import page_facts, template_hashes, write_reports
 from data_prep.mixing.cleaning import forget_held_out
+from data_prep.mixing.competition import forget_competition, save_competition
 from data_prep.mixing.contamination import forget_index
 from data_prep.mixing.context import Context, part_folder
-from data_prep.mixing.decontaminate import EvalIndex, EvalRow
-from data_prep.mixing.eval_sets import HELD_OUT, eval_set_fingerprints, read_eval_sets
+from data_prep.mixing.decontaminate import EvalIndex
+from data_prep.mixing.eval_sets import COMPETITION_ROWS, HELD_OUT, Compared, eval_set_fingerprints, read_compared
 from data_prep.mixing.executor import make_parts
-from data_prep.mixing.manifest import make_manifest
+from data_prep.mixing.manifest import Made, make_manifest
 from data_prep.mixing.output import PartLines, write_lines
 from data_prep.mixing.part import PartReport
 from data_prep.mixing.plan import (
@@ -41,7 +42,7 @@ from data_prep.mixing.plan import (
 )
 from data_prep.mixing.records import Manifest
 from data_prep.mixing.rows import Fates, decide, load_rows
-from data_prep.mixing.split import shuffled_split
+from data_prep.mixing.split import files_of, shuffled_split
 from oneday.console import progress, run_stage, stage_help, typer_main
 from oneday.models import ensure_base_model, package_version, tokenizer_files
 from oneday.recipe import Recipe
@@ -64,20 +65,22 @@ def run(recipe: Recipe, run_dir: Path, output_dir: Path, execution: Execution = 
     mix, work = recipe.data.mix, (output_dir / "work").resolve()
     check_tokenizer(recipe)
     sources = locate(mix, run_dir, work)
-    eval_rows = read_eval_sets(mix.decontaminate.eval_sets, run_dir, work) if mix.decontaminate is not None else []
-    context = make_context(recipe, run_dir, work, eval_rows)
+    compared = read_compared(mix, run_dir, work)
+    context = make_context(recipe, run_dir, work, compared)
     reports = make_parts(context, plan_jobs(sources), execution.workers, execution.ray)
     require_rows(sources, reports)
     rows = load_rows(context.parts, reports, mix)
     fates = decide(rows, reports, context)
     require_some(reports, fates)
     split = shuffled_split(np.flatnonzero(fates.alive).tolist(), rows, mix, recipe.data.seed)
+    written = files_of(split, rows, mix)
     files = [context.parts / part_folder(report.number) / "lines.jsonl" for report in reports]
     with PartLines(files, rows.part, rows.numbers("start"), rows.numbers("size")) as lines:
-        with progress(len(split.train) + len(split.eval), "mix", "row") as bar:
-            write_lines(lines, split.train, output_dir / f"train.{mix.output}", mix.output, bar)
-            write_lines(lines, split.eval, output_dir / f"eval.{mix.output}", mix.output, bar)
-        manifest = make_manifest(recipe, output_dir, sources, reports, rows, fates, lines, split, eval_rows)
+        with progress(sum(len(file.rows) for file in written), "mix", "row") as bar:
+            for file in written:
+                write_lines(lines, file.rows, output_dir / f"{file.stem}.{mix.output}", mix.output, bar)
+        made = Made(sources, reports, rows, fates, lines, split, written, compared)
+        manifest = make_manifest(recipe, output_dir, made)
     write_reports(recipe, manifest, output_dir)
     done = work.with_name(".work-done")  # a stop while it is deleted leaves no half of it to go on from
     shutil.rmtree(done, ignore_errors=True)
@@ -106,28 +109,33 @@ def require_some(reports: Sequence[PartReport], fates: Fates) -> None:
     )
 
 
-def make_context(recipe: Recipe, run_dir: Path, work: Path, eval_rows: list[EvalRow]) -> Context:
-    """What all parts share, with the index of the evaluation rows on disk."""
+def make_context(recipe: Recipe, run_dir: Path, work: Path, compared: Compared) -> Context:
+    """What all parts share, with what the rows are compared with on disk."""
     mix, model = recipe.data.mix, Path(recipe.base_model)
     forget_index()  # of an earlier run in this process
     forget_held_out()
+    forget_competition()
     if mix.decontaminate is not None:
-        EvalIndex.build(eval_rows, mix.decontaminate).save(work / "eval_index")
+        EvalIndex.build(compared.eval_rows, mix.decontaminate).save(work / "eval_index")
+    if mix.competition_rows:
+        save_competition(compared.competition_rows, work / "competition.json")
     return Context(
         mix=mix,
         preamble=recipe.data.preamble,
         seed=recipe.data.seed,
         base_model=str(model.resolve()) if model.is_dir() else recipe.base_model,
         parts=work / "parts",
-        held_out=(run_dir / HELD_OUT).resolve() if HELD_OUT in stage_inputs(mix) else None,
+        held_out=(run_dir / HELD_OUT).resolve() if mix.reads_held_out else None,
         eval_index=work / "eval_index" if mix.decontaminate is not None else None,
+        competition=work / "competition.json" if mix.competition_rows else None,
     )
 
 
 def outcome(manifest: Manifest) -> Outcome:
     """What the stage reports of it."""
     dropped = sum((Counter(source.dropped) for source in manifest.sources), Counter[str]())
-    names = ("read", "train", "eval", "tokens")
+    tested = any(source.test for source in manifest.sources)
+    names = ("read", "train", "eval", "test", "tokens") if tested else ("read", "train", "eval", "tokens")
     totals = {name: sum(getattr(source, name) for source in manifest.sources) for name in names}
     counts = {"sources": len(manifest.sources), **totals}
     return Outcome(
@@ -139,13 +147,13 @@ def outcome(manifest: Manifest) -> Outcome:
 
 def _settings(recipe: Recipe) -> dict[str, Any]:
     mix = recipe.data.mix
-    sets = mix.decontaminate.eval_sets if mix.decontaminate is not None else []
     return {
         "seed": recipe.data.seed,
         "preamble": recipe.data.preamble,
         "mix": mix.model_dump(mode="json"),
         "sources": source_fingerprints(mix),
-        "eval_sets": eval_set_fingerprints(sets),
+        "eval_sets": eval_set_fingerprints(mix.eval_sets),
+        "competition_rows": eval_set_fingerprints(mix.competition_rows, COMPETITION_ROWS),
         "tokenizer": _tokenizer(recipe),
         "versions": {name: metadata.version(name) for name in LIBRARIES},
         "page": template_hashes(),
@@ -163,11 +171,13 @@ def _tokenizer(recipe: Recipe) -> dict[str, str]:
 
 def preview(recipe: Recipe, run_dir: Path) -> str:
     """What is read of each source, a line each. Raises for files that are not as they must be."""
-    check_local(recipe.data.mix)
+    check_local(recipe.data.mix, run_dir)
     lines = []
     for source in recipe.data.mix.sources:
         limits = [f"at most {source.max_rows:,} rows"] if source.max_rows is not None else []
         limits += [f"at most {source.max_tokens:,} tokens"] if source.max_tokens is not None else []
+        most = source.max_rows_per_answer
+        limits += [f"at most {most:,} rows of each answer"] if most is not None else []
         limits += [f"weight {source.weight:g}"] if recipe.data.mix.budget is not None else []
         place = getattr(source, "path", "rows of the stage sample")
         lines.append(f"  {source.name or source.source:<24} {place}{''.join(f', {limit}' for limit in limits)}")

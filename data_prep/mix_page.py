@@ -17,8 +17,16 @@ from data_prep import mix_plots
 from data_prep.mixing.card import mirror
 from data_prep.mixing.licences import restrictions, warnings_of
 from data_prep.mixing.marks import Piece, differing, excerpt, sharing
-from data_prep.mixing.records import TOKEN_EDGES, DuplicatePair, EvalSetResult, Manifest, SourceResult, TaskRows
-from data_prep.mixing.sums import check_sums
+from data_prep.mixing.records import (
+    TOKEN_EDGES,
+    ContradictoryInput,
+    DuplicatePair,
+    EvalSetResult,
+    Manifest,
+    SourceResult,
+    TaskRows,
+)
+from data_prep.mixing.sums import check_sums, tasks_of_all
 from data_prep.page import Plot, share
 from data_prep.plots import compact
 from oneday.files import sha256_file
@@ -35,12 +43,13 @@ LONGEST_TEXT, LONGEST_SHARED = 480, 300  # characters of it that are shown
 
 @dataclass(frozen=True)
 class SourceTasks:
-    """A source's tasks, the largest first; `others` of them are only summed in `rest`."""
+    """A source's tasks, the largest first; of `others` only the sums of rows and tokens are shown."""
 
     source: SourceResult
     shown: list[TaskRows]
     others: int
-    rest: TaskRows
+    other_rows: int
+    other_tokens: int
 
 
 @dataclass(frozen=True)
@@ -61,6 +70,7 @@ class Totals:
     read: int
     train: int
     eval: int
+    test: int
     tokens: int
     tasks: int
     dropped: dict[str, int]
@@ -68,8 +78,8 @@ class Totals:
 
     @property
     def used(self) -> int:
-        """Training and evaluation rows together."""
-        return self.train + self.eval
+        """The rows of all files together."""
+        return self.train + self.eval + self.test
 
     def dropped_as(self, start: str) -> int:
         """The rows dropped for the reasons whose names begin so."""
@@ -99,6 +109,8 @@ def render_mix_page(
         tokens=tokens_in_words(manifest, totals.tokens),
         plots=mix_plots_of(manifest, totals),
         tasks=tasks_of(manifest),
+        tasks_of_all=tasks_of_all(manifest),
+        contradictions=[contradictory(found) for found in manifest.contradictions],
         bins=bin_names(),
         exact_pairs=[duplicate(pair) for pair in manifest.duplicates[:MOST_PAIRS]],
         near_pairs=[duplicate(pair) for pair in manifest.near_duplicates[:MOST_PAIRS]],
@@ -118,6 +130,7 @@ def summed(manifest: Manifest) -> Totals:
         read=sum(source.read for source in manifest.sources),
         train=sum(source.train for source in manifest.sources),
         eval=sum(source.eval for source in manifest.sources),
+        test=sum(source.test for source in manifest.sources),
         tokens=sum(source.tokens for source in manifest.sources),
         tasks=sum(len(source.tasks) for source in manifest.sources),
         dropped=dict(sorted(dropped.items(), key=lambda item: (-item[1], item[0]))),
@@ -134,18 +147,18 @@ def tokens_in_words(manifest: Manifest, tokens: int) -> str:
 
 def mix_plots_of(manifest: Manifest, totals: Totals) -> dict[str, list[Plot]]:
     """The plots by the section of the page."""
-    used = [source for source in manifest.sources if source.train + source.eval]
-    largest = sorted(used, key=lambda source: (-(source.train + source.eval), source.name))[:MOST_IN_PLOT]
+    used = [source for source in manifest.sources if source.used]
+    largest = sorted(used, key=lambda source: (-source.used, source.name))[:MOST_IN_PLOT]
     some = f" The {MOST_IN_PLOT} largest of {len(used)}." if len(used) > MOST_IN_PLOT else ""
     shares = [
-        (source.name, 100 * (source.train + source.eval) / totals.used, 100 * source.tokens / max(totals.tokens, 1))
+        (source.name, 100 * source.used / totals.used, 100 * source.tokens / max(totals.tokens, 1))
         for source in largest
     ]
     lengths = [Plot(mix_plots.all_lengths_plot(totals.histogram), "Per cent of all rows, by their tokens.")]
     if len(used) > 1:
         by_source = mix_plots.source_lengths_plot([(source.name, source.token_histogram) for source in largest])
         lengths.append(Plot(by_source, f"Rows of each source, each with a scale of its own.{some}"))
-    kept = [(source.name, 100 * (source.train + source.eval) / source.read) for source in largest]
+    kept = [(source.name, 100 * source.used / source.read) for source in largest]
     return {
         "composition": [
             Plot(mix_plots.composition_plot(shares), f"Share of rows and of tokens.{some}"),
@@ -170,8 +183,8 @@ def tasks_of(manifest: Manifest) -> list[SourceTasks]:
     for place, source in enumerate(several):
         ordered = sorted(source.tasks, key=lambda task: (-task.rows, task.task))
         shown, rest = ordered[: number_shown[place]], ordered[number_shown[place] :]
-        others = TaskRows(task="", rows=sum(task.rows for task in rest), tokens=sum(task.tokens for task in rest))
-        found.append(SourceTasks(source, shown, len(rest), others))
+        rows, tokens = sum(task.rows for task in rest), sum(task.tokens for task in rest)
+        found.append(SourceTasks(source, shown, len(rest), rows, tokens))
     return found
 
 
@@ -193,6 +206,12 @@ def duplicate(pair: DuplicatePair) -> ShownPair:
         excerpt(kept, LONGEST_TEXT),
         note,
     )
+
+
+def contradictory(found: ContradictoryInput) -> ContradictoryInput:
+    """An input with several answers, its texts cut to what is shown."""
+    answers = [answer.model_copy(update={"answer": shorten(answer.answer, LONGEST_SHARED)}) for answer in found.answers]
+    return found.model_copy(update={"input": shorten(found.input, LONGEST_TEXT), "answers": answers})
 
 
 def _percent(similarity: float) -> str:

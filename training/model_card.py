@@ -28,7 +28,7 @@ from eval.table import best_of, by_kind, label, percent, span, verdict
 from oneday.files import read_json, sha256_file
 from oneday.page import METRICS, words
 from oneday.prompt import build_prompt
-from oneday.recipe import Recipe, data_files, find_data_file, load_recipe
+from oneday.recipe import Recipe, data_files, find_data_file, load_recipe, training_files
 from oneday.stage import Report, StageError, read_report
 from training.merging.merged_model import RECORD, MadeFrom
 from training.merging.parity_record import PARITY, Parity, table
@@ -88,7 +88,12 @@ class Facts:
     @property
     def used(self) -> list[SourceResult]:
         """The sources that gave a row."""
-        return [source for source in self.manifest.sources if source.train + source.eval]
+        return [source for source in self.manifest.sources if source.used]
+
+    @property
+    def trained_by_recipe(self) -> bool:
+        """Whether run.py trains by this Axolotl file; a variant is for Axolotl's own command line."""
+        return self.recipe.train.path.name == training_files(self.recipe.folder)[1].name
 
     @property
     def sampled(self) -> list[dict[str, Any]]:
@@ -111,7 +116,7 @@ def find_recipe(path: Path, run_dir: Path | None) -> tuple[Recipe, Path]:
     made = read_report(run_dir / "05_mix/report.json").start.config
     for recipe in recipes:
         if recipe.data.mix.model_dump(mode="json") == made["mix"] and recipe.data.preamble == made["preamble"]:
-            return replace(recipe, train=load_train_file(named or recipe.folder)), run_dir
+            return (replace(recipe, train=load_train_file(named)) if named else recipe), run_dir
     now = f"{' and '.join(str(recipe.folder / recipe.data_file) for recipe in recipes)} now says"
     raise StageError(f"{run_dir / '05_mix'} was made with other settings than {now}: restore that, or run it again")
 

@@ -12,9 +12,10 @@ from typing import Any
 
 import yaml
 
+from data_prep.mixing.config import ALL_ROWS
 from data_prep.mixing.licences import common_licence, warnings_of
-from data_prep.mixing.records import Manifest, SourceResult
-from data_prep.mixing.sums import check_sums
+from data_prep.mixing.records import Manifest, OutputFile, SourceResult
+from data_prep.mixing.sums import SPLITS, check_sums, tasks_of_all
 from data_prep.page import share
 from data_prep.plots import compact
 from oneday.files import sha256_file
@@ -22,7 +23,6 @@ from oneday.page import words
 from oneday.records import Example
 
 TEMPLATE = Path(__file__).parents[1] / "templates/card.md.j2"
-SPLITS = ("train", "eval")
 SIZES = ("n<1K", "1K<n<10K", "10K<n<100K", "100K<n<1M", "1M<n<10M", "10M<n<100M", "100M<n<1B", "n>1B")
 MOST_TASKS = 10  # of a source; the manifest has them all
 
@@ -30,7 +30,7 @@ MOST_TASKS = 10  # of a source; the manifest has them all
 def render_card(manifest: Manifest, rules: Sequence[str], languages: Sequence[str] = ()) -> str:
     """The card. `rules` are the recipe's in words; `languages` are ISO 639-1 codes, left out where not known.
 
-    ValueError where the numbers do not add up, or a file is of neither split.
+    ValueError where the numbers do not add up, or a file is of no split.
     """
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
@@ -53,6 +53,8 @@ def render_card(manifest: Manifest, rules: Sequence[str], languages: Sequence[st
         languages=languages,
         read=sum(source.read for source in manifest.sources),
         used=_used(manifest.sources),
+        split_of=split_of,
+        splits=[split for split in SPLITS if any(getattr(source, split) for source in manifest.sources)],
         tokens=sum(source.tokens for source in manifest.sources),
         compact=compact,
         dropped=sorted(dropped.items(), key=lambda item: (-item[1], item[0])),
@@ -61,6 +63,7 @@ def render_card(manifest: Manifest, rules: Sequence[str], languages: Sequence[st
         warnings=warnings_of(manifest.sources),
         largest_tasks=[source for source in manifest.sources if len(source.tasks) > 1],
         most_tasks=MOST_TASKS,
+        tasks=tasks_of_all(manifest),
     )
 
 
@@ -71,29 +74,32 @@ def template_hashes() -> dict[str, str]:
 
 def front_matter(manifest: Manifest, languages: Sequence[str]) -> dict[str, Any]:
     """What the hub and `datasets` read of the card."""
-    used = _used(manifest.sources)
-    files = {split: [file for file in manifest.files if _split_of(file.name) == split] for split in SPLITS}
-    paths = {split: [file.name for file in found] for split, found in files.items() if found}
+    configs = {subset: _config(subset, manifest.files) for subset in (None, *manifest.subsets)}
+    infos = [{"config_name": subset or ALL_ROWS} | info for subset, (_, info) in configs.items()]
     return {
         **({"language": list(languages)} if languages else {}),
-        **_licence([source for source in manifest.sources if source.train + source.eval]),
+        **_licence([source for source in manifest.sources if source.used]),
         "pretty_name": manifest.recipe,
-        "size_categories": [size_category(used)],
+        "size_categories": [size_category(_used(manifest.sources))],
         "task_categories": ["text-generation"],
         "tags": ["oneday", "instruction-tuning"],
-        "configs": [
-            {
-                "config_name": "default",
-                "data_files": [
-                    {"split": split, "path": names[0] if len(names) == 1 else names} for split, names in paths.items()
-                ],
-            }
-        ],
-        "dataset_info": {
-            "features": [{"name": name, "dtype": "string"} for name in Example.model_fields],
-            "splits": [{"name": split, "num_examples": sum(file.rows for file in files[split])} for split in paths],
-        },
+        "configs": [{"config_name": subset or ALL_ROWS, "data_files": files} for subset, (files, _) in configs.items()],
+        "dataset_info": configs[None][1] if len(configs) == 1 else infos,
     }
+
+
+def _config(subset: str | None, files: Sequence[OutputFile]) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+    """Which files all rows, or those of a subset, are in, and what these hold."""
+    own = [file for file in files if file.subset == subset]
+    by_split = {split: [file for file in own if split_of(file.name) == split] for split in SPLITS}
+    paths = {split: [file.name for file in found] for split, found in by_split.items() if found}
+    return (
+        [{"split": split, "path": names[0] if len(names) == 1 else names} for split, names in paths.items()],
+        {
+            "features": [{"name": name, "dtype": "string"} for name in Example.model_fields],
+            "splits": [{"name": split, "num_examples": sum(file.rows for file in by_split[split])} for split in paths],
+        },
+    )
 
 
 def size_category(rows: int) -> str:
@@ -116,10 +122,10 @@ def _licence(sources: Sequence[SourceResult]) -> dict[str, str]:
 
 
 def _used(sources: Sequence[SourceResult]) -> int:
-    return sum(source.train + source.eval for source in sources)
+    return sum(source.used for source in sources)
 
 
-def _split_of(name: str) -> str:
+def split_of(name: str) -> str:
     """The split of a file: 'train' for train.jsonl and train-00000.parquet."""
     split = re.split(r"[.-]", name)[0]
     if split not in SPLITS:

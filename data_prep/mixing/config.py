@@ -2,12 +2,13 @@
 
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, Tag, field_validator, model_validator
+from pydantic import AfterValidator, Field, Tag, field_validator, model_validator
 
 from data_prep.mixing.language_codes import LANGUAGE_CODES, unknown_language
 from data_prep.sampling.config import Budget
-from data_prep.sources.mix_config import DataSet, MixSource, name_of
+from data_prep.sources.mix_config import DataSet, MixSource, Sampled, name_of
 from oneday.config import Settings, chosen_by
+from oneday.run_paths import checked
 
 
 class NearDuplicates(Settings):
@@ -56,7 +57,7 @@ class TableSet(Settings):
 
     source: Literal["table"]
     name: str = Field(min_length=1)
-    path: str = Field(min_length=1)
+    path: Annotated[str, AfterValidator(checked)] = Field(min_length=1)
     revision: str | None = None
     config: str | None = None
     split: str = "test"
@@ -67,6 +68,8 @@ class TableSet(Settings):
         return DataSet(name=self.name, path=self.path, revision=self.revision, config=self.config, split=self.split)
 
 
+ALL_ROWS = "default"  # as the dataset card calls them
+SubsetName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
 EvalSet = Annotated[
     Annotated[HeldOutSet, Tag("held_out")] | Annotated[HelmSet, Tag("helm")] | Annotated[TableSet, Tag("table")],
     chosen_by("source", "held_out", "helm", "table"),
@@ -137,6 +140,13 @@ class PersonalData(Settings):
     phone_region: str | None = Field(default=None, pattern="^[A-Z]{2}$")
 
 
+class JointCap(Settings):
+    """At most `max_rows` rows of several sources together, drawn as if they were one."""
+
+    sources: list[str] = Field(min_length=2)
+    max_rows: int = Field(ge=1)
+
+
 class Mix(Settings):
     """Everything about the training set. Lengths are counted in words of the input and tokens of prompt and answer.
 
@@ -145,6 +155,12 @@ class Mix(Settings):
     Exact duplicates are those with the same input, or the same whole question (prompt). Where a generation is cut at
     its first blank line, what follows one in an answer is learnt in vain: `blank_line_in_answer` says whether such a
     row is kept as it is, its blank lines become line ends (join), or it is dropped.
+    An input of one of the `one_answer_tasks` has one right answer: where there are several, all its rows go. A row
+    goes for `competition_rows` if its input (white space and case aside) is that of a row of these sets; an input of
+    two sentences (Sentence A, Sentence B) also if it is the second one alone, or both without these names.
+    Beside the rows for training, `eval_share` are for the loss during training and `test_share` for the evaluation
+    afterwards. `subsets` are named lists of sources; the rows of each are also written by themselves, as
+    train-NAME, eval-NAME and test-NAME.
     """
 
     sources: list[MixSource] = Field(min_length=1)
@@ -154,13 +170,18 @@ class Mix(Settings):
     max_tokens: int | None = Field(default=None, ge=1)
     blank_line_in_answer: Literal["keep", "join", "drop"] = "keep"
     exact_duplicates: Literal["input", "question"]
+    one_answer_tasks: list[str] = Field(default=[])
+    competition_rows: list[TableSet] = Field(default=[])
     near_duplicates: NearDuplicates | None = None
     decontaminate: Decontaminate | None = None
     language: Language | None = None
     personal_data: PersonalData | None = None
+    joint_caps: list[JointCap] = Field(default=[])
     budget: Budget | None = None
     split_by: Literal["row", "task"] = "row"
     eval_share: float = Field(gt=0, lt=1)
+    test_share: float = Field(default=0, ge=0, lt=1)
+    subsets: dict[SubsetName, list[str]] = Field(default={})
     output: Literal["jsonl", "parquet"] = "jsonl"
 
     @field_validator("sources")
@@ -172,10 +193,42 @@ class Mix(Settings):
             raise ValueError(f"two sources are called '{twice[0]}'; give one a name")
         return sources
 
+    @field_validator("competition_rows")
+    @classmethod
+    def _unique_sets(cls, sets: list[TableSet]) -> list[TableSet]:
+        names = [table.name for table in sets]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise ValueError(f"two sets are called '{twice[0]}'; give one another name")
+        return sets
+
+    @property
+    def eval_sets(self) -> list[EvalSet]:
+        """The sets that the rows are compared with word by word."""
+        return [] if self.decontaminate is None else self.decontaminate.eval_sets
+
+    @property
+    def reads_held_out(self) -> bool:
+        """Whether there are rows that the stage collect held out."""
+        held_out = any(isinstance(eval_set, HeldOutSet) for eval_set in self.eval_sets)
+        return held_out or any(isinstance(source, Sampled) for source in self.sources)
+
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         if self.min_input_words > self.max_input_words:
             raise ValueError("min_input_words is greater than max_input_words")
+        if self.eval_share + self.test_share >= 1:
+            raise ValueError("eval_share and test_share together leave nothing to train on; they must be below 1")
+        names = {name_of(source) for source in self.sources}
+        for place, listed in [*((f"subsets.{name}", own) for name, own in self.subsets.items())] + [
+            (f"joint_caps.{number}.sources", cap.sources) for number, cap in enumerate(self.joint_caps)
+        ]:
+            unknown = [name for name in listed if name not in names]
+            if unknown or not listed or len(set(listed)) < len(listed):
+                wrong = f"there is no source {unknown[0]}" if unknown else "it is empty or names a source twice"
+                raise ValueError(f"{place}: {wrong}; allowed: {', '.join(sorted(names))}")
+        if ALL_ROWS in self.subsets:
+            raise ValueError(f"subsets.{ALL_ROWS}: so the rows of all sources are called; give it another name")
         if self.budget is None and any("weight" in source.model_fields_set for source in self.sources):
             raise ValueError("a source's weight has an effect only with a budget: add budget, or remove weight")
         return self

@@ -20,6 +20,7 @@ class Context:
     parts: Path
     held_out: Path | None
     eval_index: Path | None
+    competition: Path | None = None
 
 
 @dataclass(frozen=True)

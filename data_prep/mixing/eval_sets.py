@@ -7,33 +7,52 @@ are read of HELM: a reference is mostly a word or two, and added to its question
 
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import orjson
 
-from data_prep.mixing.config import EvalSet, HeldOutSet, HelmSet, TableSet, eval_set_name
+from data_prep.mixing.config import EvalSet, HeldOutSet, HelmSet, Mix, TableSet, eval_set_name
 from data_prep.mixing.decontaminate import EvalRow
 from data_prep.sources.chunks import plan_chunks, read_chunk
 from data_prep.sources.data_set import fingerprint, require_columns, resolve, told_of
 from data_prep.sources.example_source import Drop, Row
 from oneday.files import iterate_jsonl, sha256_file, sha256_json
 from oneday.records import HeldOut
+from oneday.run_paths import stage_input
 
 HELD_OUT = "01_collect/held_out.jsonl"
+EVAL_SETS, COMPETITION_ROWS = "mix.decontaminate.eval_sets", "mix.competition_rows"
 HELM_FILES = ("instances.json", "input_instances.json")
 
 
-def read_eval_sets(sets: Sequence[EvalSet], run_dir: Path, work: Path) -> list[EvalRow]:
+@dataclass(frozen=True)
+class Compared:
+    """The rows with which those of a mix are compared: word by word, and as whole inputs."""
+
+    eval_rows: list[EvalRow]
+    competition_rows: list[EvalRow]
+
+
+def read_compared(mix: Mix, run_dir: Path, work: Path) -> Compared:
+    """All sets that a recipe names; errors as of `read_eval_sets`."""
+    return Compared(
+        read_eval_sets(mix.eval_sets, run_dir, work),
+        read_eval_sets(mix.competition_rows, run_dir, work / "competition", COMPETITION_ROWS),
+    )
+
+
+def read_eval_sets(sets: Sequence[EvalSet], run_dir: Path, work: Path, place: str = EVAL_SETS) -> list[EvalRow]:
     """The rows of all sets, in their order. What is on a hub is downloaded into `work`.
 
-    FileNotFoundError or ValueError names the set, and says what is wrong and what to do; a set without any text is
-    wrong.
+    FileNotFoundError or ValueError names the `place` in the recipe and the set, and says what is wrong and what to do;
+    a set without any text is wrong.
     """
     rows: list[EvalRow] = []
     for eval_set in sets:
         name = eval_set_name(eval_set)
-        with _named(eval_set):
+        with _named(eval_set, place):
             own = [EvalRow(name, id_, _encodable(text)) for id_, text in _texts(eval_set, run_dir, work)]
             if not any(row.text.strip() for row in own):
                 raise ValueError("there is no text in it; remove the set, or name one that has rows")
@@ -41,15 +60,18 @@ def read_eval_sets(sets: Sequence[EvalSet], run_dir: Path, work: Path) -> list[E
     return rows
 
 
-def eval_set_fingerprints(sets: Sequence[EvalSet]) -> dict[str, Any]:
+def eval_set_fingerprints(sets: Sequence[EvalSet], place: str = EVAL_SETS) -> dict[str, Any]:
     """What the data of each set is: a hash over its files, or a hub's id and revision. Nothing is downloaded.
 
-    The held-out rows are not among them: they are an input of the stage. Raises as `read_eval_sets` does.
+    What an earlier stage wrote, as the held-out rows, is not among them: it is an input of the stage. Raises as
+    `read_eval_sets` does.
     """
     prints: dict[str, Any] = {}
     for eval_set in sets:
-        with _named(eval_set):
+        with _named(eval_set, place):
             if isinstance(eval_set, TableSet):
+                if stage_input(eval_set.path) is not None:
+                    continue
                 prints[eval_set.name] = fingerprint(eval_set.data_set())
             elif isinstance(eval_set, HelmSet):
                 root, files = _helm_files(eval_set)
@@ -58,8 +80,8 @@ def eval_set_fingerprints(sets: Sequence[EvalSet]) -> dict[str, Any]:
     return prints
 
 
-def _named(eval_set: EvalSet) -> AbstractContextManager[None]:
-    return told_of(f"mix.decontaminate.eval_sets: {eval_set_name(eval_set)}")
+def _named(eval_set: EvalSet, place: str) -> AbstractContextManager[None]:
+    return told_of(f"{place}: {eval_set_name(eval_set)}")
 
 
 def _texts(eval_set: EvalSet, run_dir: Path, work: Path) -> Iterator[tuple[str, str]]:
@@ -68,7 +90,7 @@ def _texts(eval_set: EvalSet, run_dir: Path, work: Path) -> Iterator[tuple[str, 
         return ((f"{row.task}/{row.id}", row.input) for row in iterate_jsonl(run_dir / HELD_OUT, HeldOut))
     if isinstance(eval_set, HelmSet):
         return _helm_texts(eval_set)
-    return _table_texts(eval_set, work / "eval_sets" / sha256_json(eval_set.name)[:16])
+    return _table_texts(eval_set, run_dir, work / "eval_sets" / sha256_json(eval_set.name)[:16])
 
 
 def _encodable(text: str) -> str:
@@ -76,8 +98,8 @@ def _encodable(text: str) -> str:
     return text.encode(errors="replace").decode()
 
 
-def _table_texts(table: TableSet, work: Path) -> Iterator[tuple[str, str]]:
-    files = resolve(table.data_set(), work).files
+def _table_texts(table: TableSet, run_dir: Path, work: Path) -> Iterator[tuple[str, str]]:
+    files = resolve(table.data_set(), work, run_dir).files
     require_columns([_column(field) for field in table.fields], files)
     for chunk in plan_chunks(files):
         for place, row in read_chunk(chunk):

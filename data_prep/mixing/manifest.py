@@ -3,98 +3,94 @@
 import random
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from data_prep.mixing.decontaminate import EvalRow
+from data_prep.mixing import findings
+from data_prep.mixing.eval_sets import Compared
 from data_prep.mixing.output import SCHEMA, PartLines
 from data_prep.mixing.part import PartReport
 from data_prep.mixing.plan import Located
-from data_prep.mixing.records import (
-    TOKEN_EDGES,
-    ContaminationExample,
-    DuplicatePair,
-    EvalSetResult,
-    Manifest,
-    OutputFile,
-    SourceResult,
-    TaskRows,
-)
-from data_prep.mixing.rows import AllRows, Fates, Pair
-from data_prep.mixing.split import Split
+from data_prep.mixing.records import TOKEN_EDGES, Manifest, OutputFile, SourceResult, TaskRows
+from data_prep.mixing.rows import AllRows, Fates
+from data_prep.mixing.split import FileRows, Split
 from data_prep.mixing.tokens import count_tokens, counts_every_row
-from data_prep.mixing.words import word_table
 from data_prep.sources.catalogue import source_of
 from data_prep.sources.mix_config import DataSet
 from oneday.files import sha256_file
-from oneday.page import shorten
 from oneday.recipe import Recipe
 
 COUNTED_ROWS = 500  # of each source, from which its tokens are estimated where the recipe needs no exact count
-SHOWN_CHARACTERS = 600
-EXAMPLES = 10  # of contamination, for each evaluation set
 Integers = NDArray[np.int64]
 
 
-def make_manifest(
-    recipe: Recipe,
-    output_dir: Path,
-    sources: Sequence[Located],
-    reports: Sequence[PartReport],
-    rows: AllRows,
-    fates: Fates,
-    lines: PartLines,
-    split: Split,
-    eval_rows: Sequence[EvalRow],
-) -> Manifest:
-    """The manifest of a mix whose files are written."""
-    mix, used = recipe.data.mix, np.array([*split.train, *split.eval], dtype=np.int64)
-    tokens, counted = _tokens(recipe, rows, used, lines)
-    in_train = np.arange(len(used)) < len(split.train)
-    results = []
-    for place, source in enumerate(sources):
-        own = rows.source[used] == place
-        parts = [report for report in reports if report.source == source.name]
-        train = int((own & in_train).sum())
-        results.append(_source(source, parts, fates.dropped[place], train, rows, used[own], tokens[own]))
-    names = [f"{part}.{mix.output}" for part in ("train", "eval")]
+@dataclass(frozen=True)
+class Made:
+    """A mix whose files are written: its rows, what became of them, and what they were compared with."""
+
+    sources: Sequence[Located]
+    reports: Sequence[PartReport]
+    rows: AllRows
+    fates: Fates
+    lines: PartLines
+    split: Split
+    files: Sequence[FileRows]
+    compared: Compared
+
+
+def make_manifest(recipe: Recipe, output_dir: Path, made: Made) -> Manifest:
+    """The manifest of a mix."""
+    mix = recipe.data.mix
+    used = np.concatenate([np.array(rows, dtype=np.int64) for rows in made.split])
+    tokens, counted = _tokens(recipe, made.rows, used, made.lines)
+    split_of = np.repeat(np.arange(len(made.split), dtype=np.int8), [len(rows) for rows in made.split])
+    table = pl.DataFrame(
+        {
+            "source": made.rows.source[used],
+            "task": made.rows.columns["task"][used].cast(pl.String),
+            "split": split_of,
+            "tokens": tokens,
+        }
+    )
     return Manifest(
         recipe=recipe.name,
         seed=recipe.data.seed,
         tokenizer=recipe.base_model,
         tokens_counted=counted,
-        sources=results,
-        files=[
-            OutputFile(
-                name=name,
-                rows=count,
-                bytes=(output_dir / name).stat().st_size,
-                sha256=sha256_file(output_dir / name),
-            )
-            for name, count in zip(names, map(len, split), strict=True)
+        sources=[
+            _source(source, made, made.fates.dropped[place], table.filter(pl.col("source") == place))
+            for place, source in enumerate(made.sources)
         ],
-        duplicates=[_pair(pair, lines) for pair in fates.duplicates],
-        near_duplicates=[_pair(pair, lines) for pair in fates.near_duplicates],
-        eval_sets=_eval_sets(recipe, reports, eval_rows),
-        replaced=dict(sum((Counter(report.replaced) for report in reports), Counter[str]())),
+        files=[_file(output_dir / f"{file.stem}.{mix.output}", file) for file in made.files],
+        duplicates=[findings.duplicate(pair, made.lines) for pair in made.fates.duplicates],
+        near_duplicates=[findings.duplicate(pair, made.lines) for pair in made.fates.near_duplicates],
+        eval_sets=findings.eval_sets(mix.decontaminate, made.reports, made.compared.eval_rows),
+        replaced=dict(sum((Counter(report.replaced) for report in made.reports), Counter[str]())),
+        subsets=mix.subsets,
+        contradictions=[findings.contradiction(rows, made.lines) for rows in made.fates.contradictions],
+        competition_sets=findings.competition_sets(made.reports, made.compared.competition_rows),
     )
 
 
-def _source(
-    source: Located,
-    parts: Sequence[PartReport],
-    dropped_later: Counter[str],
-    train: int,
-    rows: AllRows,
-    used: Integers,
-    tokens: Integers,
-) -> SourceResult:
-    """What is known of a source; `used` are its rows that are used, `train` of them for training, with their tokens."""
+def _file(path: Path, file: FileRows) -> OutputFile:
+    return OutputFile(
+        name=path.name,
+        subset=file.subset,
+        rows=len(file.rows),
+        bytes=path.stat().st_size,
+        sha256=sha256_file(path),
+    )
+
+
+def _source(source: Located, made: Made, dropped_later: Counter[str], used: pl.DataFrame) -> SourceResult:
+    """What is known of a source; `used` are its rows that are used, with their tokens."""
     settings, published = source.settings, source_of(source.settings)
     data_set = settings if isinstance(settings, DataSet) else None
+    parts = [report for report in made.reports if report.source == source.name]
     dropped = sum((Counter(report.dropped) for report in parts), Counter(dropped_later))
     return SourceResult(
         name=source.name,
@@ -108,11 +104,10 @@ def _source(
         sha256=source.resolved.sha256,
         read=sum(report.read for report in parts),
         dropped={reason: count for reason, count in sorted(dropped.items()) if count},
-        train=train,
-        eval=len(used) - train,
-        tokens=int(tokens.sum()),
-        token_histogram=_histogram(tokens),
-        tasks=_tasks(rows, used, tokens),
+        **{name: int((used["split"] == number).sum()) for number, name in enumerate(Split._fields)},
+        tokens=int(used["tokens"].sum()),
+        token_histogram=_histogram(used["tokens"].to_numpy()),
+        tasks=_tasks(used),
     )
 
 
@@ -150,46 +145,9 @@ def _histogram(tokens: Integers) -> list[int]:
     return [int(count) for count in np.bincount(places, minlength=len(TOKEN_EDGES))]
 
 
-def _tasks(rows: AllRows, used: Integers, tokens: Integers) -> list[TaskRows]:
+def _tasks(used: pl.DataFrame) -> list[TaskRows]:
     """Rows and tokens of each task of a source, the largest first."""
-    table = pl.DataFrame({"task": rows.columns["task"][used].cast(pl.String), "tokens": tokens})
-    grouped = table.group_by("task").agg(pl.len().alias("rows"), pl.col("tokens").sum())
+    parts = [(pl.col("split") == number).sum().alias(name) for number, name in enumerate(Split._fields)]
+    grouped = used.group_by("task").agg(pl.len().alias("rows"), pl.col("tokens").sum(), *parts)
     ordered = grouped.sort(["rows", "task"], descending=[True, False])
     return [TaskRows(**row) for row in ordered.iter_rows(named=True)]
-
-
-def _pair(pair: Pair, lines: PartLines) -> DuplicatePair:
-    gone, kept = lines.example(pair.row), lines.example(pair.kept)
-    return DuplicatePair(
-        source=gone.source,
-        id=gone.id,
-        input=shorten(gone.input, SHOWN_CHARACTERS),
-        kept_source=kept.source,
-        kept_id=kept.id,
-        kept_input=shorten(kept.input, SHOWN_CHARACTERS),
-        similarity=pair.similarity,
-    )
-
-
-def _eval_sets(recipe: Recipe, reports: Sequence[PartReport], eval_rows: Sequence[EvalRow]) -> list[EvalSetResult]:
-    """What was found of each evaluation set, in the order of the recipe."""
-    config = recipe.data.mix.decontaminate
-    if config is None:
-        return []
-    results = []
-    words = word_table([row.text for row in eval_rows]).counts
-    for name in dict.fromkeys(row.eval_set for row in eval_rows):
-        own = [number for number, row in enumerate(eval_rows) if row.eval_set == name]
-        found = [report.contaminated[name] for report in reports if name in report.contaminated]
-        examples: list[ContaminationExample] = [example for one in found for example in one.examples]
-        results.append(
-            EvalSetResult(
-                name=name,
-                rows=len(own),
-                unchecked=int((words[own] < config.short_ngram).sum()),
-                hit=len({number for one in found for number in one.hit}),
-                dropped=sum(one.rows for one in found),
-                examples=examples[:EXAMPLES],
-            )
-        )
-    return results

@@ -1,7 +1,7 @@
 """One chunk of a source -> one part on disk: clean rows, and the numbers by which the parts are compared.
 
     PART/lines.jsonl    the examples as they will be written, one a line
-    PART/rows.parquet   a row a line: where it starts, its keys for duplicates, bytes, tokens, task
+    PART/rows.parquet   a row a line: where it starts, its keys for duplicates and contradictions, bytes, tokens, task
     PART/near/          MinHash and word ids of the inputs, where near-duplicates are looked for
     PART/part.json      what was read and dropped, and why; written last
 
@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel
 
 from data_prep.mixing.cleaning import Sieve, clean, drop_unusable
+from data_prep.mixing.competition import CompetitionFound, find_competition
 from data_prep.mixing.contamination import Contaminated, find_contaminated
 from data_prep.mixing.context import Context, Job
 from data_prep.mixing.drafts import read_drafts
@@ -52,6 +53,7 @@ class PartReport(BaseModel):
     dropped: dict[str, int]
     replaced: dict[str, int]
     contaminated: dict[str, Contaminated]
+    competition: dict[str, CompetitionFound]
     sizes: dict[str, int]
 
 
@@ -102,6 +104,7 @@ def _made(folder: Path, context: Context, job: Job) -> PartReport:
     drop_unusable(sieve, context.mix)
     sieve.frame = with_prompts(sieve.frame, context.preamble)
     clean(sieve, context)
+    competition = drop_competition(sieve, context)
     contaminated: dict[str, Contaminated] = {}
     inputs = word_table(sieve.frame["input"]) if compares_words(context) else None
     if context.eval_index is not None and inputs is not None:
@@ -120,10 +123,20 @@ def _made(folder: Path, context: Context, job: Job) -> PartReport:
         dropped=dict(sieve.dropped),
         replaced=dict(drafts.replaced),
         contaminated=contaminated,
+        competition=competition,
         sizes=_sizes(folder),
     )
     write_json(folder / "part.json", report.model_dump())
     return report
+
+
+def drop_competition(sieve: Sieve, context: Context) -> dict[str, CompetitionFound]:
+    """Take out the rows whose inputs are those of a competition's rows; what was found, by set."""
+    if context.competition is None:
+        return {}
+    flags, found = find_competition(sieve.frame["input"], context.competition)
+    sieve.drop(flags, "competition_row")
+    return found
 
 
 def compares_words(context: Context) -> bool:
@@ -161,6 +174,8 @@ def write_rows(frame: pl.DataFrame, context: Context, folder: Path) -> None:
         "tokens": tokens.astype(np.uint32),
         "task": frame["task"],
     }
+    if mix.one_answer_tasks:  # inputs as they stand in the prompts
+        columns["input_key"], _ = keys_of(frame["input"].str.strip_chars(WHITE_SPACE))
     table = io.BytesIO()  # a full disk is an OSError from a file of Python's own
     pl.DataFrame(columns).write_parquet(table, compression="uncompressed")
     (folder / "rows.parquet").write_bytes(table.getbuffer())

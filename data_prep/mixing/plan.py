@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from data_prep.mixing.config import HeldOutSet, Mix
+from data_prep.mixing.config import Mix, TableSet
 from data_prep.mixing.context import Job
 from data_prep.mixing.eval_sets import HELD_OUT
 from data_prep.mixing.part import PartReport
@@ -16,9 +16,11 @@ from data_prep.sources.data_set import Resolved, check_columns, fingerprint, res
 from data_prep.sources.mix_config import DataSet, MixSource, Sampled, name_of
 from oneday.files import sha256_file, sha256_json
 from oneday.page import words
+from oneday.run_paths import located, stage_input
 from oneday.stage import StageError
 
 SAMPLED = "04_sample/sampled.jsonl"
+EVALUATED = ("held_out", "competition_row", "contaminated")  # reasons of a drop that say nothing against a source
 
 
 @dataclass(frozen=True)
@@ -35,11 +37,13 @@ class Located:
 
 
 def stage_inputs(mix: Mix) -> tuple[str, ...]:
-    """What the mix reads of other stages: their rows, if it uses them, and those that are set apart."""
+    """What the mix reads of other stages: the rows that are set apart, those of the sample, and its `RUN/` paths."""
     sampled = any(isinstance(source, Sampled) for source in mix.sources)
-    sets = mix.decontaminate.eval_sets if mix.decontaminate is not None else []
-    held_out = sampled or any(isinstance(eval_set, HeldOutSet) for eval_set in sets)
-    return (HELD_OUT,) * held_out + (SAMPLED,) * sampled
+    data_sets = [source for source in mix.sources if isinstance(source, DataSet)]
+    tables = [table for table in (*mix.eval_sets, *mix.competition_rows) if isinstance(table, TableSet)]
+    below = (stage_input(data.path) for data in (*data_sets, *tables))
+    own = dict.fromkeys(path for path in below if path is not None)
+    return (HELD_OUT,) * mix.reads_held_out + (SAMPLED,) * sampled + tuple(own)
 
 
 def locate(mix: Mix, run_dir: Path, work: Path) -> list[Located]:
@@ -47,17 +51,17 @@ def locate(mix: Mix, run_dir: Path, work: Path) -> list[Located]:
 
     Raises FileNotFoundError or ValueError, naming the source.
     """
-    located = []
+    found = []
     for source in mix.sources:
         if isinstance(source, Sampled):
             path = (run_dir / SAMPLED).resolve()
-            located.append(Located(source, Resolved((path,), sha256_file(path), None)))
+            found.append(Located(source, Resolved((path,), sha256_file(path), None)))
             continue
         with named(source):
-            resolved = resolve(source, work / "downloads" / sha256_json(name_of(source))[:16])
+            resolved = resolve(source, work / "downloads" / sha256_json(name_of(source))[:16], run_dir)
             check_columns(source, resolved.files)
-        located.append(Located(source, resolved))
-    return located
+        found.append(Located(source, resolved))
+    return found
 
 
 def named(source: MixSource) -> AbstractContextManager[None]:
@@ -66,11 +70,11 @@ def named(source: MixSource) -> AbstractContextManager[None]:
 
 
 def require_rows(sources: Sequence[Located], reports: Sequence[PartReport]) -> None:
-    """Raises StageError for a source of which nothing is left, unless its rows are held out or contaminated."""
+    """Raises StageError for a source of which nothing is left, unless its rows are those of an evaluation."""
     for source in sources:
         own = [report for report in reports if report.source == source.name]
         dropped = sum((Counter(report.dropped) for report in own), Counter[str]())
-        if any(report.kept for report in own) or dropped["held_out"] or dropped["contaminated"]:
+        if any(report.kept for report in own) or any(dropped[reason] for reason in EVALUATED):
             continue
         why = reasons(dropped) or "it has none"
         raise StageError(
@@ -97,15 +101,18 @@ def source_fingerprints(mix: Mix) -> dict[str, Any]:
     """What each source's data is, for the settings of the stage; rows of other stages are among its inputs."""
     prints = {}
     for source in mix.sources:
-        if not isinstance(source, Sampled):
+        if isinstance(source, DataSet) and stage_input(source.path) is None:
             with named(source):
                 prints[name_of(source)] = fingerprint(source)
     return prints
 
 
-def check_local(mix: Mix) -> None:
-    """Raises as `locate` does for what can be seen without a download."""
+def check_local(mix: Mix, run_dir: Path) -> None:
+    """Raises as `locate` does for what can be seen without a download, and without the stages before."""
     for source in mix.sources:
-        if isinstance(source, DataSet) and source.revision is None:
-            with named(source):
-                check_columns(source, resolve(source, Path()).files)
+        if not isinstance(source, DataSet) or source.revision is not None:
+            continue
+        if stage_input(source.path) is not None and not located(source.path, run_dir).exists():
+            continue
+        with named(source):
+            check_columns(source, resolve(source, Path(), run_dir).files)

@@ -4,15 +4,18 @@ from pydantic import BaseModel
 
 
 class TaskRows(BaseModel):
-    """What is left of one task of a source, training and evaluation rows together."""
+    """What is left of one task of a source: `rows` are those of `train`, `eval` and `test` together."""
 
     task: str
     rows: int
     tokens: int
+    train: int
+    eval: int
+    test: int
 
 
 class SourceResult(BaseModel):
-    """One source, from first to last. `read` is `train` plus `eval` plus the sum of `dropped`, by reason.
+    """One source, from first to last. `read` is `train`, `eval`, `test` and the sum of `dropped`, by reason.
 
     `path` and `revision` are as in the recipe; `commit` is what a hub's revision stood for; `sha256` is over all
     local files. `tokens` are of the rows used, prompt and answer; `token_histogram` counts rows by TOKEN_EDGES.
@@ -31,9 +34,15 @@ class SourceResult(BaseModel):
     dropped: dict[str, int]
     train: int
     eval: int
+    test: int
     tokens: int
     token_histogram: list[int]
     tasks: list[TaskRows]
+
+    @property
+    def used(self) -> int:
+        """The rows of all files together."""
+        return self.train + self.eval + self.test
 
 
 class DuplicatePair(BaseModel):
@@ -46,6 +55,22 @@ class DuplicatePair(BaseModel):
     kept_id: str
     kept_input: str
     similarity: float
+
+
+class GivenAnswer(BaseModel):
+    """An answer, and a row that gives it."""
+
+    source: str
+    id: str
+    answer: str
+
+
+class ContradictoryInput(BaseModel):
+    """An input of a task with one right answer that has several; all its rows went."""
+
+    task: str
+    input: str
+    answers: list[GivenAnswer]
 
 
 class ContaminationExample(BaseModel):
@@ -73,10 +98,20 @@ class EvalSetResult(BaseModel):
     examples: list[ContaminationExample]
 
 
-class OutputFile(BaseModel):
-    """A file of the training set."""
+class CompetitionResult(BaseModel):
+    """What was found of one set of a competition's rows: `hit` of them are the whole input of a row that went."""
 
     name: str
+    rows: int
+    hit: int
+    dropped: int
+
+
+class OutputFile(BaseModel):
+    """A file of the training set. A `subset` holds rows again that are in the file of all sources."""
+
+    name: str
+    subset: str | None = None
     rows: int
     bytes: int
     sha256: str
@@ -85,7 +120,8 @@ class OutputFile(BaseModel):
 class Manifest(BaseModel):
     """`05_mix/manifest.json`. `tokens_counted` is 'every row', or says from how many rows tokens were estimated.
 
-    `replaced` counts personal data by kind, in the rows that were read.
+    `replaced` counts personal data by kind, in the rows that were read. `subsets` are the sources of each subset,
+    `contradictions` some examples.
     """
 
     recipe: str
@@ -98,6 +134,9 @@ class Manifest(BaseModel):
     near_duplicates: list[DuplicatePair]
     eval_sets: list[EvalSetResult]
     replaced: dict[str, int] = {}
+    subsets: dict[str, list[str]] = {}
+    contradictions: list[ContradictoryInput] = []
+    competition_sets: list[CompetitionResult] = []
 
 
 TOKEN_EDGES = (0, 32, 64, 128, 192, 256, 384, 512, 768, 1024, 1536, 2048, 4096, 8192)

@@ -12,10 +12,11 @@ from numpy.typing import NDArray
 
 from data_prep.mixing.config import Mix
 from data_prep.mixing.context import Context, part_folder
+from data_prep.mixing.contradictions import by_input, contradictory_rows
 from data_prep.mixing.exact_duplicates import first_of_equal
 from data_prep.mixing.near_duplicates import NearPart, find_near_duplicates
 from data_prep.mixing.part import PartReport
-from data_prep.mixing.quotas import within_budget, within_caps
+from data_prep.mixing.quotas import draw_keys, within_answer_cap, within_budget, within_caps, within_joint_cap
 from data_prep.sources.mix_config import name_of
 
 Integers = NDArray[np.int64]
@@ -52,13 +53,17 @@ class Pair:
 
 @dataclass
 class Fates:
-    """What becomes of the rows: which are `alive`, why the others are not (a count by source and reason)."""
+    """What becomes of the rows: which are `alive`, why the others are not (a count by source and reason).
+
+    `contradictions` are some inputs with several answers, a row of each answer.
+    """
 
     alive: Flags
     source: NDArray[np.int16]
     dropped: list[Counter[str]]
     duplicates: list[Pair]
     near_duplicates: list[Pair]
+    contradictions: list[list[int]]
 
     def drop(self, rows: Integers | Flags, reason: str) -> None:
         """Take rows out that are still in."""
@@ -74,6 +79,7 @@ def load_rows(folder: Path, reports: Sequence[PartReport], mix: Mix) -> AllRows:
     places = {name_of(source): place for place, source in enumerate(mix.sources)}
     kept = [report.kept for report in reports]
     names = ["start", "size", "key_high", "key_low", "answer_key", "bytes", "tokens", "task"]
+    names += ["input_key"] if mix.one_answer_tasks else []
     tables = [
         pl.read_parquet(folder / part_folder(report.number) / "rows.parquet", columns=names) for report in reports
     ]
@@ -85,14 +91,26 @@ def load_rows(folder: Path, reports: Sequence[PartReport], mix: Mix) -> AllRows:
 
 
 def decide(rows: AllRows, reports: Sequence[PartReport], context: Context) -> Fates:
-    """Take out duplicates, near-duplicates, and what is more than the caps and the budget allow, in this order."""
+    """Take out contradictions, duplicates, near-duplicates, and what is more than the caps and the budget allow.
+
+    In this order: an input with several answers is one among all clean rows, whichever of them would stay.
+    """
     mix = context.mix
-    fates = Fates(np.ones(len(rows), dtype=bool), rows.source, [Counter() for _ in mix.sources], [], [])
+    fates = Fates(np.ones(len(rows), dtype=bool), rows.source, [Counter() for _ in mix.sources], [], [], [])
+    if mix.one_answer_tasks:
+        _contradictory(rows, mix, fates)
     _exact(rows, mix, fates)
     if mix.near_duplicates is not None:
         _near(rows, reports, context, fates)
     _quotas(rows, mix, context.seed, fates)
     return fates
+
+
+def _contradictory(rows: AllRows, mix: Mix, fates: Fates) -> None:
+    gone = contradictory_rows(rows.columns, mix.one_answer_tasks)
+    fates.drop(gone, "contradictory_answers")
+    inputs = by_input(rows.columns, gone)
+    fates.contradictions += [inputs[place] for place in _some(np.arange(len(inputs)))]
 
 
 def _exact(rows: AllRows, mix: Mix, fates: Fates) -> None:
@@ -123,16 +141,30 @@ def _some(items: Integers) -> Integers:
 
 
 def _quotas(rows: AllRows, mix: Mix, seed: int, fates: Fates) -> None:
-    members, keys, costs = [], [], []
-    by_rows = mix.budget is None or mix.budget.rows is not None
-    tokens = rows.numbers("tokens")
+    tokens, answers = rows.numbers("tokens"), rows.numbers("answer_key")
+    keys = np.zeros(len(rows))
     for place, source in enumerate(mix.sources):
-        own = np.flatnonzero(fates.alive & (rows.source == place))
-        kept, key = within_caps(source, tokens[own], seed)
-        fates.drop(own[~kept], "over_source_cap")
-        own, key = own[kept], key[kept]
-        members.append(own)
-        keys.append(key)
-        costs.append(np.ones(len(own)) if by_rows else tokens[own].astype(np.float64))
-    for own, kept in zip(members, within_budget(mix, costs, keys), strict=True):
+        own = _alive(rows, fates, place)
+        keys[own] = draw_keys(source, len(own), seed)
+        fates.drop(own[~within_answer_cap(source, answers[own], keys[own])], "over_answer_cap")
+        own = own[fates.alive[own]]
+        fates.drop(own[~within_caps(source, tokens[own], keys[own])], "over_source_cap")
+    _joint_caps(rows, mix, seed, fates)
+    members = [_alive(rows, fates, place) for place in range(len(mix.sources))]
+    by_rows = mix.budget is None or mix.budget.rows is not None
+    costs = [np.ones(len(own)) if by_rows else tokens[own].astype(np.float64) for own in members]
+    for own, kept in zip(members, within_budget(mix, costs, [keys[own] for own in members]), strict=True):
         fates.drop(own[~kept], "over_budget")
+
+
+def _joint_caps(rows: AllRows, mix: Mix, seed: int, fates: Fates) -> None:
+    for cap in mix.joint_caps:
+        places = [place for place, source in enumerate(mix.sources) if name_of(source) in cap.sources]
+        members = [_alive(rows, fates, place) for place in places]
+        for own, kept in zip(members, within_joint_cap(cap, [len(own) for own in members], seed), strict=True):
+            fates.drop(own[~kept], "over_joint_cap")
+
+
+def _alive(rows: AllRows, fates: Fates, place: int) -> Integers:
+    """The rows of a source that are still in."""
+    return np.flatnonzero(fates.alive & (rows.source == place))

@@ -1,6 +1,6 @@
 """The settings of `mix` -> its rules in words, a sentence each, for the report page and the dataset card."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from data_prep.mixing.config import Decontaminate, Language, Mix, NearDuplicates, PersonalData, eval_set_name
 from data_prep.sources.mix_config import MixSource, name_of
@@ -24,13 +24,20 @@ def rules_in_words(mix: Mix) -> list[str]:
         if mix.max_tokens is not None
         else "The number of tokens of a row is not limited.",
         _language(mix.language),
-        "Rows that are held out for the final evaluation go, by their name or by their input.",
+        "Rows that are held out for the final evaluation go, by their name or by their input."
+        if mix.reads_held_out
+        else "No rows are held out before the mix.",
+        *_competition(mix),
         *_decontamination(mix.decontaminate),
+        *_one_answer(mix),
         f"Of rows with the same {same} the first one stays.",
         _near_duplicates(mix.near_duplicates),
         *_caps(mix),
-        f"The rows are shuffled; {100 * mix.eval_share:g} % of them are for evaluation"
-        + (", whole tasks." if mix.split_by == "task" else "."),
+        _split(mix),
+        *(
+            f"The rows of {_listed(sources)} are also in files of their own, called {name}."
+            for name, sources in mix.subsets.items()
+        ),
     ]
 
 
@@ -69,6 +76,32 @@ def _decontamination(config: Decontaminate | None) -> Iterator[str]:
     )
 
 
+def _competition(mix: Mix) -> Iterator[str]:
+    if mix.competition_rows:
+        yield (
+            "A row goes if its input is that of a row of a competition; case and white space do not count. An input of "
+            "two sentences (Sentence A, Sentence B) also goes if the second one alone, or both without these names, "
+            f"are. Sets: {_listed([table.name for table in mix.competition_rows])}."
+        )
+
+
+def _one_answer(mix: Mix) -> Iterator[str]:
+    if mix.one_answer_tasks:
+        yield f"An input with several answers goes with all its rows, in the tasks {_listed(mix.one_answer_tasks)}."
+
+
+def _split(mix: Mix) -> str:
+    purpose = "for evaluation" if not mix.test_share else "for evaluation during the training"
+    tested = f" and {100 * mix.test_share:g} % for the test after it" if mix.test_share else ""
+    whole = ", whole tasks" if mix.split_by == "task" else ""
+    return f"The rows are shuffled; {100 * mix.eval_share:g} % of them are {purpose}{tested}{whole}."
+
+
+def _listed(names: Sequence[str]) -> str:
+    *most, last = names
+    return f"{', '.join(most)} and {last}" if most else last
+
+
 def _near_duplicates(config: NearDuplicates | None) -> str:
     if config is None:
         return "Near-duplicates are not looked for."
@@ -81,9 +114,14 @@ def _near_duplicates(config: NearDuplicates | None) -> str:
 
 def _caps(mix: Mix) -> Iterator[str]:
     for source in mix.sources:
+        if source.max_rows_per_answer is not None:
+            most = f"{source.max_rows_per_answer:,} rows of each answer"
+            yield f"Of {name_of(source)} at most {most} are used, drawn at random."
         cap = _cap(source)
         if cap:
             yield f"Of {name_of(source)} at most {cap} are used, drawn at random."
+    for joint in mix.joint_caps:
+        yield f"Of {_listed(joint.sources)} together at most {joint.max_rows:,} rows are used, drawn at random."
     if mix.budget is None:
         yield "There is no limit for all sources together."
         return

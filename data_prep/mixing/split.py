@@ -1,53 +1,98 @@
-"""Shuffle the rows that are used and part them into training and evaluation rows."""
+"""Shuffle the rows that are used, part them into training, evaluation and test rows, and list the files of each."""
 
 import random
 from collections import Counter
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
+import numpy as np
 import polars as pl
 
 from data_prep.mixing.config import Mix
 from data_prep.mixing.rows import AllRows
+from data_prep.sources.mix_config import name_of
 from oneday.stage import StageError
+
+Task = tuple[int, str]  # the place of its source, and its name
 
 
 class Split(NamedTuple):
-    """The rows of the two files, in their order."""
+    """The rows of each part, in their order. There are test rows only where the recipe has a share for them."""
 
     train: list[int]
     eval: list[int]
+    test: list[int]
+
+    def parts(self) -> dict[str, list[int]]:
+        """The parts that become files, by name."""
+        return {name: rows for name, rows in self._asdict().items() if rows}
+
+
+class FileRows(NamedTuple):
+    """The rows of a file, in their order. `split` is a name of `Split.parts`, `subset` one of the recipe's."""
+
+    split: str
+    subset: str | None
+    rows: list[int]
+
+    @property
+    def stem(self) -> str:
+        """The file's name without its suffix."""
+        return self.split if self.subset is None else f"{self.split}-{self.subset}"
 
 
 def shuffled_split(kept: list[int], rows: AllRows, mix: Mix, seed: int) -> Split:
     """The rows `kept` in random order, `mix.eval_share` of them (or whole tasks of about as many) for evaluation.
 
-    StageError if that leaves one of the two without a row.
+    Another `mix.test_share` of them are for the test. StageError if a part is left without a row.
     """
     order = list(kept)
     random.Random(f"{seed} mix").shuffle(order)
-    wanted = round(len(order) * mix.eval_share)
-    split = Split(order[wanted:], order[:wanted]) if mix.split_by == "row" else _by_task(order, rows, wanted, seed)
-    if mix.split_by == "task" and order and not split.eval:
-        raise StageError(
-            "mix.split_by is task, but all rows are of one task: name a task_column, or split by row (data.yaml)"
-        )
-    if not split.train or not split.eval:
-        raise StageError(
-            f"{len(order)} rows with mix.eval_share {mix.eval_share}, split by {mix.split_by}, give "
-            f"{len(split.train)} training and {len(split.eval)} evaluation rows; both need at least one: use more "
-            f"rows or change the share (data.yaml)"
-        )
+    wanted = [round(len(order) * share) for share in (mix.eval_share, mix.test_share)]
+    split = _by_row(order, *wanted) if mix.split_by == "row" else _by_task(order, rows, mix, wanted, seed)
+    if not split.train or not split.eval or (mix.test_share and not split.test):
+        raise StageError(_too_few(split, mix))
     return split
 
 
-def _by_task(order: list[int], rows: AllRows, wanted: int, seed: int) -> Split:
-    """Whole tasks for evaluation, in random order, each that still fits into what is wanted; at least one."""
+def _too_few(split: Split, mix: Mix) -> str:
+    shares, given = f"mix.eval_share {mix.eval_share}", f"{len(split.train)} training and {len(split.eval)} evaluation"
+    if mix.test_share:
+        shares += f", mix.test_share {mix.test_share}"
+        given = f"{len(split.train)} training, {len(split.eval)} evaluation and {len(split.test)} test"
+    return (
+        f"{sum(map(len, split))} rows with {shares}, split by {mix.split_by}, give {given} rows; "
+        f"{'each needs' if mix.test_share else 'both need'} at least one: use more rows or change the share (data.yaml)"
+    )
+
+
+def _by_row(order: list[int], for_eval: int, for_test: int) -> Split:
+    return Split(order[for_eval + for_test :], order[:for_eval], order[for_eval : for_eval + for_test])
+
+
+def _by_task(order: list[int], rows: AllRows, mix: Mix, wanted: Sequence[int], seed: int) -> Split:
+    """Whole tasks for each part, in random order, those for evaluation first."""
     names = rows.columns["task"].cast(pl.String)[order].to_list()
-    task_of = {row: (int(rows.source[row]), name) for row, name in zip(order, names, strict=True)}
+    task_of: dict[int, Task] = {row: (int(rows.source[row]), name) for row, name in zip(order, names, strict=True)}
     sizes = Counter(task_of.values())
     tasks = sorted(sizes)
     random.Random(f"{seed} mix tasks").shuffle(tasks)
-    chosen: set[tuple[int, str]] = set()
+    for_eval = _tasks_of_about(wanted[0], tasks, sizes)
+    left = [task for task in tasks if task not in for_eval]
+    for_test = _tasks_of_about(wanted[1], left, sizes) if mix.test_share else set()
+    if order and (not for_eval or (mix.test_share and not for_test)):
+        found = "all rows are of one task" if len(tasks) == 1 else f"the rows are of {len(tasks)} tasks alone"
+        raise StageError(f"mix.split_by is task, but {found}: name a task_column, or split by row (data.yaml)")
+    return Split(
+        [row for row in order if task_of[row] not in for_eval | for_test],
+        [row for row in order if task_of[row] in for_eval],
+        [row for row in order if task_of[row] in for_test],
+    )
+
+
+def _tasks_of_about(wanted: int, tasks: Sequence[Task], sizes: Counter[Task]) -> set[Task]:
+    """Each task, in their order, that still fits into what is wanted; at least one, if another one stays."""
+    chosen: set[Task] = set()
     total = 0
     for task in tasks:
         if total + sizes[task] <= wanted:
@@ -55,4 +100,28 @@ def _by_task(order: list[int], rows: AllRows, wanted: int, seed: int) -> Split:
             total += sizes[task]
     if not chosen and len(tasks) > 1:
         chosen = {min(tasks, key=lambda task: (sizes[task], task))}
-    return Split([row for row in order if task_of[row] not in chosen], [row for row in order if task_of[row] in chosen])
+    return chosen
+
+
+def files_of(split: Split, rows: AllRows, mix: Mix) -> list[FileRows]:
+    """The files to write: a whole one for each part, then those of each subset.
+
+    StageError names a subset of which a part has no row.
+    """
+    files = [FileRows(name, None, own) for name, own in split.parts().items()]
+    for subset, names in mix.subsets.items():
+        places = [place for place, source in enumerate(mix.sources) if name_of(source) in names]
+        files += _subset_files(subset, places, split, rows)
+    return files
+
+
+def _subset_files(subset: str, places: Sequence[int], split: Split, rows: AllRows) -> Iterator[FileRows]:
+    for name, own in split.parts().items():
+        chosen = np.array(own, dtype=np.int64)
+        found = FileRows(name, subset, chosen[np.isin(rows.source[chosen], places)].tolist())
+        if not found.rows:
+            raise StageError(
+                f"mix.subsets.{subset} has no row in {name}, so that {found.stem} would be empty; "
+                "name sources with more rows, or remove the subset (data.yaml)"
+            )
+        yield found

@@ -7,8 +7,16 @@ from html.parser import HTMLParser
 import pytest
 
 from data_prep.mix_page import MOST_PAIRS, MOST_TASKS, bin_names, render_mix_page, template_hashes
-from data_prep.mixing.records import EvalSetResult, Manifest, TaskRows
-from tests.data_prep.mixing.toy_manifest import HOSTILE, birbal_manifest, hit, pair, toy_manifest, toy_source
+from data_prep.mixing.records import CompetitionResult, EvalSetResult, Manifest, TaskRows
+from tests.data_prep.mixing.toy_manifest import (
+    HOSTILE,
+    birbal_manifest,
+    hit,
+    manifest_with_test,
+    pair,
+    toy_manifest,
+    toy_source,
+)
 
 RULES = ["An input has 5 to 799 words.", f"Nothing else, {HOSTILE}."]
 
@@ -250,8 +258,11 @@ def test_page_of_1616_tasks_and_many_examples_stays_small() -> None:
 
 
 def test_tasks_beyond_what_fits_are_summed() -> None:
-    source = toy_source(tasks=1, rows=20_000)
-    source.tasks = [TaskRows(task=f"t{n}", rows=1 + (n < 4_000), tokens=3) for n in range(16_000)]
+    source = toy_source(tasks=1, rows=20_000).model_copy(update={"train": 20_000, "eval": 0})
+    sizes = [1 + (n < 4_000) for n in range(16_000)]
+    source.tasks = [
+        TaskRows(task=f"t{n}", rows=size, tokens=3, train=size, eval=0, test=0) for n, size in enumerate(sizes)
+    ]
     (*_, last) = cells(section(page_of(toy_manifest([source])), "composition"), 1)
     assert last[:2] == [f"{16_000 - MOST_TASKS:,} other tasks", f"{20_000 - 8_000 - 1_000:,}"]
 
@@ -261,6 +272,10 @@ def test_tasks_beyond_what_fits_are_summed() -> None:
     [
         ({"read": 7}, r"source 'toy': 7 rows read, but \d+ accounted for \(98 to train, 2 to evaluate, \d+ dropped\)"),
         ({"tasks": []}, "source 'toy': 100 rows used, but 0 in its tasks"),
+        (
+            {"train": 97, "test": 1},
+            "source 'toy': 97 rows in train, but 98 of its tasks; .* 1 rows in test, but 0 ",
+        ),
         ({"token_histogram": [100]}, r"source 'toy': 100 rows used, but 100 in 1 bins .* should have 14"),
         ({"token_histogram": [1] * 14}, "source 'toy': 100 rows used, but 14 in 14 bins"),
     ],
@@ -279,6 +294,46 @@ def test_files_with_other_rows_and_a_mix_without_rows_are_errors() -> None:
         page_of(manifest)
     with pytest.raises(ValueError, match="no source gave a row"):
         page_of(toy_manifest([]))
+
+
+def test_rows_to_test_with_are_shown_by_source_and_by_task() -> None:
+    page = page_of(manifest_with_test())
+    assert "176 to train on, 4 to evaluate with during the training, 20 to test with after it." in page
+    *_, train, evaluation, test = cells(section(page, "fates"))
+    assert [row[:2] for row in (train, evaluation, test)] == [
+        ["used to train", "176"], ["used to evaluate", "4"], ["used to test", "20"],
+    ]  # fmt: skip
+    head, *tasks = cells(page.split('<h3 id="all-tasks">')[1])
+    assert head[3:6] == ["to train", "to evaluate", "to test"]
+    assert [[row[0].replace("\u200b", ""), *row[1:6]] for row in tasks] == [
+        ["sentiment_swahili", "150", "75.0 %", "133", "2", "15"],
+        ["sentiment_hausa", "50", "25.0 %", "43", "2", "5"],
+    ]
+
+
+def test_inputs_with_several_answers_are_shown_with_all_of_them() -> None:
+    found = section(page_of(manifest_with_test()), "duplicates")
+    assert "6 rows went because their input has several answers" in found
+    assert HOSTILE not in found and f"Nzuri {HOSTILE}" in words_of(found) and f"Hasi {HOSTILE}" in words_of(found)
+
+
+def test_what_was_found_of_a_competition_is_shown() -> None:
+    found = section(page_of(manifest_with_test()), "contamination")
+    assert "8 rows went because their whole input is that of a row of a competition" in found
+    assert cells(found)[1] == ["sentiment_test", "150", "3", "2.0 %", "4"]
+    assert "Not checked" not in found and "compared with no evaluation set by runs of shared words" in found
+
+
+def test_a_competition_of_which_nothing_was_found_is_shown() -> None:
+    result = CompetitionResult(name="t", rows=3, hit=0, dropped=0)
+    found = section(page_of(toy_manifest([toy_source()], competition_sets=[result])), "contamination")
+    assert "0 rows went because" in found and cells(found)[1][:3] == ["t", "3", "0"]
+
+
+def test_files_of_a_subset_are_listed_and_said_to_hold_rows_again() -> None:
+    found = section(page_of(manifest_with_test()), "files")
+    assert [row[0] for row in cells(found)[4:]] == ["train-small.jsonl", "eval-small.jsonl", "test-small.jsonl"]
+    assert "The rows of a subset (small) are in the files of all rows too." in found
 
 
 def test_template_counts_in_the_settings_of_the_stage() -> None:

@@ -10,9 +10,10 @@ import yaml
 
 from data_prep.mixing.card import code, linked, plain, render_card, size_category, template_hashes
 from data_prep.mixing.records import EvalSetResult, Manifest, OutputFile
+from data_prep.mixing.sums import SPLITS
 from oneday.files import write_jsonl
 from oneday.records import Example
-from tests.data_prep.mixing.toy_manifest import HOSTILE, birbal_manifest, toy_manifest, toy_source
+from tests.data_prep.mixing.toy_manifest import HOSTILE, birbal_manifest, manifest_with_test, toy_manifest, toy_source
 
 RULES = ["An input has 5 to 799 words.", "Near-duplicates are not looked for."]
 
@@ -71,6 +72,7 @@ def test_a_source_of_which_nothing_is_used_does_not_count_for_the_licence() -> N
         update={
             "train": 0,
             "eval": 0,
+            "test": 0,
             "tasks": [],
             "token_histogram": [0] * 14,
             "dropped": {"over_budget": 9},
@@ -107,8 +109,9 @@ def test_size_is_the_hub_s_category(rows: int, category: str) -> None:
 
 
 def test_card_tells_composition_making_and_evaluation_sets(card: str) -> None:
-    assert "| `natural_instructions` | 101,240 | 50.4 % | 34,914,689 | 40.5 % | 454 |" in card
-    assert "| all | 200,685 | 100.0 % |" in card and "about 86.1M tokens, from 7 sources" in card
+    assert "| `natural_instructions` | 101,240 | 50.4 % | 99,216 | 2,024 | 34,914,689 | 40.5 % | 454 |" in card
+    assert "| source | rows | share | train | eval | tokens | share | tasks |" in card
+    assert "| all | 200,685 | 100.0 % | 196,673 | 4,012 |" in card and "about 86.1M tokens, from 7 sources" in card
     assert "The 10 largest tasks of `natural_instructions`" in card and "The tasks of `math_instruct`" in card
     assert "- An input has 5 to 799 words." in card and "seed 42" in card
     assert "| dropped: near duplicate | 35,657 |" in card and "| left | 200,685 |" in card
@@ -144,9 +147,9 @@ def test_every_table_has_rows_of_one_width(card: str) -> None:
     source.dropped, source.read, source.commit, source.remark = {HOSTILE: 5}, 105, HOSTILE, HOSTILE
     found = EvalSetResult(name=HOSTILE, rows=1, unchecked=0, hit=1, dropped=1, examples=[])
     hostile = render_card(toy_manifest([source], recipe=HOSTILE, tokenizer=HOSTILE, eval_sets=[found]), [HOSTILE])
-    for text in (card, hostile):
+    for text, number in ((card, 6), (hostile, 7)):
         tables = re.findall(r"(?:^\|.*\n)+", text, flags=re.MULTILINE)
-        assert len(tables) == 6
+        assert len(tables) == number
         for table in tables:
             assert len({len(re.findall(r"(?<!\\)\|", line)) for line in table.splitlines()}) == 1
     assert front_of(hostile)["pretty_name"] == HOSTILE
@@ -162,14 +165,48 @@ def test_texts_are_escaped_and_stay_on_one_line() -> None:
 
 def test_a_file_of_no_split_is_an_error() -> None:
     manifest = toy_manifest([toy_source()])
-    manifest.files[1].name = "test.jsonl"
-    with pytest.raises(ValueError, match=r"test\.jsonl is of no split; its name must begin with train or eval"):
+    manifest.files[1].name = "dev.jsonl"
+    with pytest.raises(ValueError, match=r"dev\.jsonl is of no split; its name must begin with train or eval or test"):
         render_card(manifest, RULES)
 
 
 def test_numbers_that_do_not_add_up_are_an_error() -> None:
     with pytest.raises(ValueError, match="source 'toy': 7 rows read"):
         render_card(toy_manifest([toy_source().model_copy(update={"read": 7})]), RULES)
+
+
+def test_a_card_states_the_rows_to_test_with_by_source_and_by_task() -> None:
+    card = render_card(manifest_with_test(), RULES)
+    assert "| source | rows | share | train | eval | test | tokens | share | tasks |" in card
+    assert "| `tweets` | 100 | 50.0 % | 88 | 2 | 10 |" in card
+    assert "| `sentiment_swahili` | 150 | 75.0 % | 133 | 2 | 15 |" in card
+    assert "| `sentiment_hausa` | 50 | 25.0 % | 43 | 2 | 5 |" in card
+    assert "Both are drawn from the same sources" in card
+
+
+def test_a_card_lists_the_files_of_a_subset_as_a_configuration_of_its_own() -> None:
+    card = render_card(manifest_with_test(), RULES)
+    assert "| train, only small | 88 | `train-small.jsonl` |" in card
+    assert 'load_dataset("PATH", "small")' in card
+    front = front_of(card)
+    names = {config["config_name"]: [file["path"] for file in config["data_files"]] for config in front["configs"]}
+    assert names["default"] == ["train.jsonl", "eval.jsonl", "test.jsonl"]
+    assert names["small"] == ["train-small.jsonl", "eval-small.jsonl", "test-small.jsonl"]
+    infos = {info["config_name"]: [split["num_examples"] for split in info["splits"]] for info in front["dataset_info"]}
+    assert infos == {"default": [176, 4, 20], "small": [88, 2, 10]}
+
+
+def test_a_card_states_what_was_found_of_a_competition() -> None:
+    card = render_card(manifest_with_test(), RULES)
+    assert "| `sentiment_test` | 150 | 3 | 4 |" in card
+    assert "Not checked" not in card
+
+
+def test_subset_files_that_do_not_add_up_are_an_error() -> None:
+    manifest = manifest_with_test()
+    manifest.files[-1].rows = 9
+    with pytest.raises(ValueError, match=r"test-small\.jsonl: 99 rows, but the sources gave 100"):
+        render_card(manifest, RULES)
 
 
 def rows_like_dates(count: int) -> list[Example]:
@@ -208,6 +245,20 @@ def test_datasets_loads_the_folder_by_its_card(tmp_path: Path, form: str, monkey
     assert {name: len(split) for name, split in loaded.items()} == {"train": 98, "eval": 2}
     assert [Example(**row) for row in loaded["train"]] == rows[:98]
     assert [Example(**row) for row in loaded["eval"]] == rows[98:]
+
+
+def test_datasets_loads_a_subset_by_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import datasets
+
+    monkeypatch.setattr(datasets.config, "HF_HUB_OFFLINE", True)
+    datasets.disable_progress_bars()
+    manifest, folder = manifest_with_test(), tmp_path / "05_mix"
+    for file in manifest.files:
+        write_jsonl(folder / file.name, rows_like_dates(file.rows))
+    (folder / "README.md").write_text(render_card(manifest, RULES), encoding="utf-8")
+    for name, rows in ((None, [176, 4, 20]), ("small", [88, 2, 10])):
+        loaded = datasets.load_dataset(str(folder), name, cache_dir=str(tmp_path / "cache"))
+        assert {split: len(own) for split, own in loaded.items()} == dict(zip(SPLITS, rows, strict=True))
 
 
 def test_card_is_the_same_bytes_again(card: str) -> None:

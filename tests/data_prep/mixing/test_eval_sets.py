@@ -9,7 +9,7 @@ import pytest
 
 from data_prep.mixing.config import HeldOutSet, HelmSet, TableSet
 from data_prep.mixing.decontaminate import EvalRow
-from data_prep.mixing.eval_sets import eval_set_fingerprints, read_eval_sets
+from data_prep.mixing.eval_sets import COMPETITION_ROWS, eval_set_fingerprints, read_eval_sets
 
 QUESTIONS: list[dict[str, Any]] = [
     {
@@ -226,3 +226,18 @@ def test_fingerprints_change_with_the_content_and_with_nothing_else(tmp_path: Pa
     after = eval_set_fingerprints(sets)
     assert after["obqa"] != before["obqa"]
     assert after["helm"] != before["helm"]
+
+
+def test_a_set_that_a_stage_wrote_is_read_below_the_run_folder_and_is_no_fingerprint(tmp_path: Path) -> None:
+    write_lines(tmp_path / "run/04a_translate/rows.jsonl", [{"question": "One?"}])
+    below = TableSet(source="table", name="obqa", path="RUN/04a_translate/rows.jsonl", fields=["question"])
+    assert [row.text for row in read(below, tmp_path)] == ["One?"]
+    assert eval_set_fingerprints([below]) == {}
+
+
+def test_a_set_of_another_setting_is_told_by_its_place(tmp_path: Path) -> None:
+    gone = table(tmp_path / "gone", "question")
+    with pytest.raises(FileNotFoundError, match=r"^mix\.competition_rows: obqa: there is no file or folder"):
+        read_eval_sets([gone], tmp_path, tmp_path, COMPETITION_ROWS)
+    with pytest.raises(FileNotFoundError, match=r"^mix\.competition_rows: obqa: there is no file or folder"):
+        eval_set_fingerprints([gone], COMPETITION_ROWS)

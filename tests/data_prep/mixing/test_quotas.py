@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from data_prep.mixing.config import Mix
-from data_prep.mixing.quotas import within_budget, within_caps
+from data_prep.mixing.quotas import draw_keys, within_answer_cap, within_budget, within_caps, within_joint_cap
 
 
 def mix(*sources: dict[str, Any], **changes: Any) -> Mix:
@@ -28,27 +28,61 @@ def mix(*sources: dict[str, Any], **changes: Any) -> Mix:
 
 def test_a_row_cap_draws_that_many_rows_and_another_seed_draws_others() -> None:
     (source,) = mix({"max_rows": 40}).sources
-    first, again, other = (within_caps(source, np.ones(100, dtype=np.int64), seed)[0] for seed in (1, 1, 2))
+    tokens = np.ones(100, dtype=np.int64)
+    first, again, other = (within_caps(source, tokens, draw_keys(source, 100, seed)) for seed in (1, 1, 2))
     assert first.sum() == other.sum() == 40
     assert first.tolist() == again.tolist() != other.tolist()
 
 
 def test_a_cap_above_what_there_is_takes_everything() -> None:
     (source,) = mix({"max_rows": 500, "max_tokens": 10**9}).sources
-    assert within_caps(source, np.full(100, 7), 1)[0].all()
+    assert within_caps(source, np.full(100, 7), draw_keys(source, 100, 1)).all()
 
 
 def test_a_token_cap_is_filled_but_never_exceeded() -> None:
     (source,) = mix({"max_tokens": 1000}).sources
     tokens = np.random.default_rng(0).integers(1, 60, 200)
-    kept, _ = within_caps(source, tokens, 1)
+    kept = within_caps(source, tokens, draw_keys(source, 200, 1))
     assert 940 < tokens[kept].sum() <= 1000
 
 
 def test_both_caps_hold_at_once() -> None:
     (source,) = mix({"max_rows": 50, "max_tokens": 120}).sources
-    kept, _ = within_caps(source, np.full(100, 5), 1)
+    kept = within_caps(source, np.full(100, 5), draw_keys(source, 100, 1))
     assert kept.sum() == 24
+
+
+def test_a_cap_on_each_answer_takes_the_drawn_rows_of_each() -> None:
+    (source,) = mix({"max_rows_per_answer": 3}).sources
+    answers = np.array([7, 2**64 - 1, 0] * 10 + [5, 5], dtype=np.uint64)
+    keys = np.random.default_rng(1).random(len(answers))
+    kept = within_answer_cap(source, answers, keys)
+    assert {int(answer): int(kept[answers == answer].sum()) for answer in answers} == {7: 3, 2**64 - 1: 3, 0: 3, 5: 2}
+    for answer in np.unique(answers):
+        own = answers == answer
+        assert set(keys[own & kept]) == set(sorted(keys[own])[-3:])
+
+
+@pytest.mark.parametrize("most", [None, 4])
+def test_a_cap_on_each_answer_above_what_there_is_takes_everything(most: int | None) -> None:
+    (source,) = mix({"max_rows_per_answer": most}).sources
+    for rows in (0, 1, 4):
+        assert within_answer_cap(source, np.zeros(rows, dtype=np.uint64), np.zeros(rows)).sum() == rows
+
+
+def test_a_joint_cap_draws_from_its_sources_as_if_they_were_one() -> None:
+    (cap,) = mix({}, {}, joint_caps=[{"sources": ["s0", "s1"], "max_rows": 300}]).joint_caps
+    first, second = within_joint_cap(cap, [900, 300], 1)
+    assert (len(first), len(second)) == (900, 300)
+    assert first.sum() + second.sum() == 300
+    assert 195 < first.sum() < 255  # 225 expected, with a standard deviation of 6.5
+    again, other = within_joint_cap(cap, [900, 300], 1), within_joint_cap(cap, [900, 300], 2)
+    assert again[0].tolist() == first.tolist() != other[0].tolist()
+
+
+def test_a_joint_cap_above_what_there_is_takes_everything_and_an_empty_source_gives_nothing() -> None:
+    (cap,) = mix({}, {}, joint_caps=[{"sources": ["s0", "s1"], "max_rows": 300}]).joint_caps
+    assert [flags.tolist() for flags in within_joint_cap(cap, [2, 0], 1)] == [[True, True], []]
 
 
 @pytest.mark.parametrize(

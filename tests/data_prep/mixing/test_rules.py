@@ -51,6 +51,35 @@ def test_what_is_not_done_is_said() -> None:
     ]
 
 
+def test_every_rule_of_published_tasks_is_in_words() -> None:
+    table = {"source": "table", "path": "p", "licence": "none", "question_answer": {"question": "q", "answer": "a"}}
+    sources = [table | {"name": "wmt", "max_rows": 50_000}, table | {"name": "xnli", "max_rows_per_answer": 10_000}]
+    settings = SMALL | {
+        "sources": [*sources, table | {"name": "mafand"}],
+        "one_answer_tasks": ["sentiment_swahili", "sentiment_hausa"],
+        "competition_rows": [{"source": "table", "name": "test_rows", "path": "t.csv", "fields": ["inputs"]}],
+        "joint_caps": [{"sources": ["wmt", "mafand"], "max_rows": 50_000}],
+        "eval_share": 0.05,
+        "test_share": 0.1,
+        "subsets": {"translation": ["wmt", "mafand"]},
+    }
+    rules = rules_in_words(Mix.model_validate(settings))
+    assert rules[5] == "No rows are held out before the mix."
+    assert rules[6].startswith("A row goes if its input is that of a row of a competition;")
+    assert rules[6].endswith("Sets: test_rows.")
+    assert rules[8:] == [
+        "An input with several answers goes with all its rows, in the tasks sentiment_swahili and sentiment_hausa.",
+        "Of rows with the same input the first one stays.",
+        "Near-duplicates are not looked for.",
+        "Of wmt at most 50,000 rows are used, drawn at random.",
+        "Of xnli at most 10,000 rows of each answer are used, drawn at random.",
+        "Of wmt and mafand together at most 50,000 rows are used, drawn at random.",
+        "There is no limit for all sources together.",
+        "The rows are shuffled; 5 % of them are for evaluation during the training and 10 % for the test after it.",
+        "The rows of wmt and mafand are also in files of their own, called translation.",
+    ]
+
+
 def test_every_number_of_the_settings_is_in_the_rules() -> None:
     rules = " ".join(rules_in_words(Mix.model_validate(LARGE)))
     for words in (

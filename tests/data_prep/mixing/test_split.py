@@ -1,25 +1,28 @@
 """Split: by row or by whole task, in an order that the seed alone decides."""
 
+from typing import Any
+
 import numpy as np
 import polars as pl
 import pytest
 
 from data_prep.mixing.config import Mix
 from data_prep.mixing.rows import AllRows
-from data_prep.mixing.split import shuffled_split
+from data_prep.mixing.split import Split, files_of, shuffled_split
 from oneday.stage import StageError
 
 
-def mix(share: float, by: str) -> Mix:
+def mix(share: float, by: str, **changes: Any) -> Mix:
     return Mix.model_validate(
         {
-            "sources": [{"source": "sampled"}],
+            "sources": [{"source": "sampled", "name": name} for name in ("one", "two")],
             "min_input_words": 0,
             "max_input_words": 10,
             "exact_duplicates": "input",
             "eval_share": share,
             "split_by": by,
         }
+        | changes
     )
 
 
@@ -70,3 +73,60 @@ def test_a_split_without_rows_on_one_side_is_an_error_that_says_what_to_change(r
 def test_one_task_cannot_be_split_by_task() -> None:
     with pytest.raises(StageError, match="all rows are of one task: name a task_column"):
         shuffled_split(list(range(30)), rows_of(["t"] * 30), mix(0.1, "task"), 1)
+
+
+def test_a_share_for_the_test_leaves_the_rows_for_evaluation_and_the_order() -> None:
+    rows = rows_of(["t"] * 100)
+    without = shuffled_split(list(range(100)), rows, mix(0.05, "row"), 1)
+    split = shuffled_split(list(range(100)), rows, mix(0.05, "row", test_share=0.1), 1)
+    assert without.test == []
+    assert set(without.parts()) == {"train", "eval"}
+    assert (len(split.train), len(split.eval), len(split.test)) == (85, 5, 10)
+    assert split.eval == without.eval
+    assert split.test + split.train == without.train
+
+
+def test_a_test_by_task_parts_no_task() -> None:
+    tasks = [f"t{n % 20}" for n in range(400)]
+    without = shuffled_split(list(range(400)), rows_of(tasks), mix(0.1, "task"), 1)
+    split = shuffled_split(list(range(400)), rows_of(tasks), mix(0.1, "task", test_share=0.2), 1)
+    assert split.eval == without.eval
+    assert len(split.test) == 80
+    parts = [{tasks[row] for row in part} for part in split]
+    assert sum(map(len, parts)) == len(set.union(*parts)) == 20
+    assert sorted(split.train + split.eval + split.test) == list(range(400))
+
+
+def test_two_tasks_cannot_be_split_into_three_by_task() -> None:
+    with pytest.raises(StageError, match="the rows are of 2 tasks alone: name a task_column"):
+        shuffled_split(list(range(30)), rows_of(["a", "b"] * 15), mix(0.1, "task", test_share=0.1), 1)
+
+
+def test_a_test_without_rows_is_an_error_that_names_its_share() -> None:
+    with pytest.raises(StageError, match=r"test_share 0\.01, split by row, give 27 training, 3 evaluation and 0 test"):
+        shuffled_split(list(range(30)), rows_of(["t"] * 30), mix(0.1, "row", test_share=0.01), 1)
+
+
+def test_a_subset_has_the_rows_of_its_sources_in_the_order_of_the_whole_files() -> None:
+    rows = rows_of(["t"] * 8, [0, 1, 0, 1, 0, 1, 0, 1])
+    config = mix(0.1, "row", test_share=0.1, subsets={"second": ["two"], "all": ["two", "one"]})
+    split = Split([5, 4, 3, 0], [2, 7], [1, 6])
+    assert {file.stem: file.rows for file in files_of(split, rows, config)} == {
+        "train": [5, 4, 3, 0], "eval": [2, 7], "test": [1, 6],
+        "train-second": [5, 3], "eval-second": [7], "test-second": [1],
+        "train-all": [5, 4, 3, 0], "eval-all": [2, 7], "test-all": [1, 6],
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("split", "file"),
+    [
+        (Split([0, 2], [1, 3], []), "train"),
+        (Split([0, 1], [2], []), "eval"),
+        (Split([0, 1], [3], [2]), "test"),
+    ],
+)
+def test_a_subset_without_rows_in_a_file_is_an_error_that_names_both(split: Split, file: str) -> None:
+    config = mix(0.1, "row", subsets={"second": ["two"]})
+    with pytest.raises(StageError, match=rf"mix\.subsets\.second has no row in {file}, so that {file}-second would be"):
+        files_of(split, rows_of(["t"] * 4, [0, 1, 0, 1]), config)

@@ -6,9 +6,12 @@ import numpy as np
 
 from data_prep.mixing.records import (
     TOKEN_EDGES,
+    CompetitionResult,
     ContaminationExample,
+    ContradictoryInput,
     DuplicatePair,
     EvalSetResult,
+    GivenAnswer,
     Manifest,
     OutputFile,
     SourceResult,
@@ -52,6 +55,7 @@ def toy_source(
     dropped = {reason: int(rows * generator.random() ** 4) for reason in DROPS}
     dropped = {reason: count for reason, count in dropped.items() if count}
     in_eval = rows // 50
+    eval_sizes = np.diff(np.minimum(np.cumsum(sizes), in_eval), prepend=0)  # the first rows
     return SourceResult(
         name=name,
         source=name,
@@ -65,11 +69,19 @@ def toy_source(
         dropped=dropped,
         train=rows - in_eval,
         eval=in_eval,
+        test=0,
         tokens=int(tokens.sum()),
         token_histogram=np.bincount(places, minlength=len(TOKEN_EDGES)).tolist(),
         tasks=[
-            TaskRows(task=f"task{place:04}_{name}_answering", rows=int(size), tokens=int(part.sum()))
-            for place, (size, part) in enumerate(zip(sizes, by_task, strict=True))
+            TaskRows(
+                task=f"task{place:04}_{name}_answering",
+                rows=int(size),
+                tokens=int(part.sum()),
+                train=int(size - held),
+                eval=int(held),
+                test=0,
+            )
+            for place, (size, part, held) in enumerate(zip(sizes, by_task, eval_sizes, strict=True))
         ],
     )
 
@@ -87,6 +99,40 @@ def toy_manifest(sources: Sequence[SourceResult], **changes: object) -> Manifest
         duplicates=[], near_duplicates=[], eval_sets=[],
     )  # fmt: skip
     return empty.model_copy(update=changes)
+
+
+def manifest_with_test() -> Manifest:
+    """Two sources with rows to test with, one of them also in files of its own; contradictions, a competition."""
+    tasks = {
+        "tweets": [("sentiment_swahili", 100, 88, 2, 10)],
+        "news": [("sentiment_swahili", 50, 45, 0, 5), ("sentiment_hausa", 50, 43, 2, 5)],
+    }
+    sources = [
+        toy_source(name).model_copy(
+            update={
+                "tasks": [
+                    TaskRows(task=task, rows=rows, tokens=rows, train=train, eval=held, test=test)
+                    for task, rows, train, held, test in own
+                ],
+                "train": 88, "eval": 2, "test": 10,
+                "dropped": {"competition_row": 4, "contradictory_answers": 3}, "read": 107,
+            }
+        )
+        for name, own in tasks.items()
+    ]  # fmt: skip
+    files = [
+        OutputFile(name=f"{part}{ending}.jsonl", subset=subset, rows=rows * number, bytes=1, sha256="0")
+        for ending, subset, number in (("", None, 2), ("-small", "small", 1))
+        for part, rows in (("train", 88), ("eval", 2), ("test", 10))
+    ]
+    given = [GivenAnswer(source="tweets", id=f"t-{answer}", answer=answer) for answer in ("Chanya", f"Hasi {HOSTILE}")]
+    return toy_manifest(
+        sources,
+        files=files,
+        subsets={"small": ["tweets"]},
+        contradictions=[ContradictoryInput(task="sentiment_swahili", input=f"Nzuri {HOSTILE}", answers=given)],
+        competition_sets=[CompetitionResult(name="sentiment_test", rows=150, hit=3, dropped=4)],
+    )
 
 
 def pair(input: str, kept: str, similarity: float = 0.95, source: str = "quac", id: str = "q-1") -> DuplicatePair:
