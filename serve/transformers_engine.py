@@ -1,15 +1,37 @@
 """Prompts -> text by Hugging Face transformers in this process, on CPU or one GPU."""
 
 from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from serve.grouped_attention import use_grouped_attention
 from serve.tokens import load_tokenizer
 
 if TYPE_CHECKING:
     import torch
-    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+    from transformers import DynamicCache, PreTrainedModel, PreTrainedTokenizerBase
+
+
+class LoadedModel(NamedTuple):
+    """A model with its tokenizer, for one engine or several."""
+
+    model: "PreTrainedModel"
+    tokenizer: "PreTrainedTokenizerBase"
+
+
+@dataclass(frozen=True)
+class PromptBatch:
+    """Prompts that are worked on together. `ids` and `mask` are [prompts, width]; `positions` are those asked for.
+
+    `cache` holds the keys and values of the tokens that all prompts of the task share, and has room for the rest and
+    for the new ones. Padding stands between the shared tokens and each prompt's own.
+    """
+
+    positions: list[int]
+    ids: "torch.Tensor"
+    mask: "torch.Tensor"
+    cache: "DynamicCache"
 
 
 class TransformersEngine:
@@ -22,7 +44,8 @@ class TransformersEngine:
         self.ends = sorted({tokenizer.eos_token_id, *(ends if isinstance(ends, list) else [ends])} - {None})
         self.model = model.eval()
         use_grouped_attention(self.model)
-        self.model.generation_config = GenerationConfig()  # plain greedy decoding, whatever the model suggests
+        # Plain decoding, whatever the model suggests; what ends a text stays, for a second engine on the same model.
+        self.model.generation_config = GenerationConfig(eos_token_id=self.ends)
         self.tokenizer = tokenizer
         self.batch_size = batch_size
 
@@ -30,10 +53,18 @@ class TransformersEngine:
         self, prompts: Sequence[str], max_new_tokens: int, stop: str, done: Collection[int] = ()
     ) -> Iterator[list[tuple[int, str]]]:
         """See `Engine.generate`; batches hold prompts of like length. ValueError if a prompt has no token."""
+        for batch in self.batches(prompts, max_new_tokens, done):
+            yield list(zip(batch.positions, self.texts(batch, max_new_tokens, stop), strict=True))
+
+    def batches(self, prompts: Sequence[str], new_tokens: int, done: Collection[int] = ()) -> Iterator[PromptBatch]:
+        """The prompts in batches of like length, those left out whose prompts are all in `done`.
+
+        ValueError if a prompt has no token.
+        """
         tokens = [self.tokenizer(prompt)["input_ids"] for prompt in prompts]
         if not all(tokens):
             raise ValueError(f"prompt {[not row for row in tokens].index(True)} is empty")
-        shared = shared_prefix_length(tokens) if self._keeps_all_keys(tokens, max_new_tokens) else 0
+        shared = shared_prefix_length(tokens) if self._keeps_all_keys(tokens, new_tokens) else 0
         order = sorted(range(len(prompts)), key=lambda position: (len(tokens[position]), position))
         prefix = None
         for start in range(0, len(order), self.batch_size):
@@ -42,8 +73,7 @@ class TransformersEngine:
                 continue
             if prefix is None and shared:
                 prefix = self._prefix_cache(tokens[0][:shared])
-            texts = self._generate_batch([tokens[p] for p in positions], shared, prefix, max_new_tokens, stop)
-            yield list(zip(positions, texts, strict=True))
+            yield self._batch(positions, [tokens[p] for p in positions], shared, prefix, new_tokens)
 
     def _keeps_all_keys(self, tokens: Sequence[Sequence[int]], max_new_tokens: int) -> bool:
         """Whether the model's cache still holds the first token's keys when the longest text is done.
@@ -69,22 +99,30 @@ class TransformersEngine:
             self.model(ids, past_key_values=cache, use_cache=True, logits_to_keep=1)
         return [(layer.keys, layer.values) for layer in cache.layers]
 
-    def _generate_batch(
-        self, batch: list[list[int]], shared: int, prefix: list[Any] | None, max_new_tokens: int, stop: str
-    ) -> list[str]:
-        """Generate for prompts of `shared` common tokens; padding stands between these and each prompt's own."""
+    def _batch(
+        self, positions: list[int], tokens: list[list[int]], shared: int, prefix: list[Any] | None, new_tokens: int
+    ) -> PromptBatch:
+        """The tensors for prompts of `shared` common tokens."""
         import torch
 
         from serve.roomy_cache import roomy_cache
 
-        width = max(map(len, batch))
+        width = max(map(len, tokens))
         padding = self.tokenizer.pad_token_id
-        ids = [row[:shared] + [padding] * (width - len(row)) + row[shared:] for row in batch]
-        mask = [[1] * shared + [0] * (width - len(row)) + [1] * (len(row) - shared) for row in batch]
-        cache = roomy_cache(self.model.config, width + max_new_tokens)
+        ids = [row[:shared] + [padding] * (width - len(row)) + row[shared:] for row in tokens]
+        mask = [[1] * shared + [0] * (width - len(row)) + [1] * (len(row) - shared) for row in tokens]
+        cache = roomy_cache(self.model.config, width + new_tokens)
         for layer, (keys, values) in enumerate(prefix or []):
-            rows = (len(batch), -1, -1, -1)
+            rows = (len(tokens), -1, -1, -1)
             cache.update(keys.expand(rows), values.expand(rows), layer)
+        device = self.model.device
+        return PromptBatch(positions, torch.tensor(ids, device=device), torch.tensor(mask, device=device), cache)
+
+    def texts(self, batch: PromptBatch, max_new_tokens: int, stop: str) -> list[str]:
+        """What the model says after each prompt of the batch."""
+        import torch
+
+        width = batch.ids.shape[1]
 
         def stopped(input_ids: "torch.Tensor", scores: Any, **_: Any) -> "torch.Tensor":
             texts = self.tokenizer.batch_decode(input_ids[:, width:], skip_special_tokens=True)
@@ -92,16 +130,37 @@ class TransformersEngine:
 
         with torch.inference_mode():
             output = self.model.generate(
-                torch.tensor(ids, device=self.model.device),
-                attention_mask=torch.tensor(mask, device=self.model.device),
-                past_key_values=cache,
+                batch.ids,
+                attention_mask=batch.mask,
+                past_key_values=batch.cache,
                 max_new_tokens=max_new_tokens,
                 do_sample=False,
-                pad_token_id=padding,
+                pad_token_id=self.tokenizer.pad_token_id,
                 eos_token_id=self.ends,
                 stopping_criteria=[stopped],
             )
         return list(self.tokenizer.batch_decode(output[:, width:], skip_special_tokens=True))
+
+    def read(self, batch: PromptBatch, leave: int = 0) -> "torch.Tensor":
+        """Put the prompts into the batch's cache; the model's logits after them, [prompts, vocabulary].
+
+        The last `leave` tokens stay out. At least one token must be left to read.
+        """
+        import torch
+
+        start, end = batch.cache.get_seq_length(), batch.ids.shape[1] - leave
+        positions = (batch.mask.cumsum(1) - 1).clamp(min=0)
+        with torch.inference_mode():
+            output = self.model(
+                batch.ids[:, start:end],
+                attention_mask=batch.mask[:, :end],
+                position_ids=positions[:, start:end],
+                past_key_values=batch.cache,
+                use_cache=True,
+                logits_to_keep=1,
+            )
+        logits: torch.Tensor = output.logits[:, -1]
+        return logits
 
 
 def shared_prefix_length(tokens: Sequence[Sequence[int]]) -> int:
@@ -118,7 +177,12 @@ def shared_prefix_length(tokens: Sequence[Sequence[int]]) -> int:
 
 
 def load_transformers_engine(base_model: str, batch_size: int, adapter: Path | None = None) -> TransformersEngine:
-    """The base model, with the adapter merged into its weights if one is given.
+    """An engine with the model of `load_model`."""
+    return TransformersEngine(*load_model(base_model, adapter), batch_size)
+
+
+def load_model(base_model: str, adapter: Path | None = None) -> LoadedModel:
+    """The base model, with the adapter merged into its weights if one is given, and the tokenizer.
 
     float32 on CPU, bfloat16 on a CUDA device. Only safetensors weights are read, and no code from a model's folder.
     """
@@ -139,4 +203,4 @@ def load_transformers_engine(base_model: str, batch_size: int, adapter: Path | N
         from peft import PeftModel
 
         model = PeftModel.from_pretrained(model, str(adapter)).merge_and_unload()
-    return TransformersEngine(model.to(device), load_tokenizer(base_model, adapter), batch_size)
+    return LoadedModel(model.to(device), load_tokenizer(base_model, adapter))

@@ -1,0 +1,100 @@
+"""Log-likelihoods of the label words after each prompt, many prompts at a time.
+
+A label's tokens are those that training teaches: Axolotl tokenises the answer by itself and puts it behind the prompt's
+tokens, so that no token spans the seam. The end-of-sequence token is not scored, as in the second place's notebook.
+"""
+
+import json
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from eval.zindi_config import Normalise
+from serve.transformers_engine import PromptBatch, TransformersEngine
+
+if TYPE_CHECKING:
+    import torch
+    from transformers import PreTrainedTokenizerBase
+
+
+@dataclass(frozen=True)
+class LabelChoice:
+    """An engine (serve.engine) whose text for a prompt is a JSON list: the score of each label, in the labels' order.
+
+    A score is the summed log-probability of the label's tokens, divided by their number, or by that of the word's
+    UTF-8 bytes, if `normalise` says so. Each prompt is read once; the labels go on from its keys and values.
+    """
+
+    engine: TransformersEngine
+    labels: Sequence[str]
+    normalise: Normalise
+
+    def generate(
+        self, prompts: Sequence[str], max_new_tokens: int, stop: str, done: Collection[int] = ()
+    ) -> Iterator[list[tuple[int, str]]]:
+        """See `Engine.generate`; there is nothing to stop. ValueError as of `label_tokens`, or for scores like NaN."""
+        import torch
+
+        tokens = label_tokens(self.engine.tokenizer, self.labels)
+        sizes = torch.tensor(
+            [_size(label, row, self.normalise) for label, row in zip(self.labels, tokens, strict=True)]
+        )
+        for batch in self.engine.batches(prompts, max(map(len, tokens)), done):
+            scores = log_likelihoods(self.engine, batch, tokens).cpu() / sizes
+            if not scores.isfinite().all():
+                raise ValueError("the model's log-probabilities are not finite: its weights are damaged; train again")
+            yield [(position, json.dumps(row)) for position, row in zip(batch.positions, scores.tolist(), strict=True)]
+
+
+def label_tokens(tokenizer: "PreTrainedTokenizerBase", labels: Sequence[str]) -> list[list[int]]:
+    """The tokens of each label as an answer, without the begin and the end of a sequence.
+
+    ValueError if a label has none, or if its tokens begin another's: the shorter one would always be likelier.
+    """
+    found = []
+    for label in labels:
+        tokens: list[int] = tokenizer(label)["input_ids"]
+        start = 1 if tokens and tokens[0] == tokenizer.bos_token_id else 0
+        end = len(tokens) - (1 if len(tokens) > start and tokens[-1] == tokenizer.eos_token_id else 0)
+        found.append(tokens[start:end])
+    for number, (label, row) in enumerate(zip(labels, found, strict=True)):
+        others = [other for place, other in enumerate(found) if place != number]
+        if not row or any(other[: len(row)] == row for other in others):
+            raise ValueError(f"label {label!r} is the tokens {row}: none, or the beginning of another label's: {found}")
+    return found
+
+
+def log_likelihoods(engine: TransformersEngine, batch: PromptBatch, tokens: Sequence[Sequence[int]]) -> "torch.Tensor":
+    """The summed log-probability of each label's tokens after each prompt, [prompts, labels], in float32.
+
+    Uses the batch's cache up.
+    """
+    import torch
+
+    device = batch.ids.device
+    count, width = len(tokens), max(map(len, tokens))
+    padded = torch.tensor([[*row, *[row[-1]] * (width - len(row))] for row in tokens], device=device)
+    there = torch.tensor([[1] * len(row) + [0] * (width - len(row)) for row in tokens], device=device)
+    first = engine.read(batch).float().log_softmax(-1)[:, padded[:, 0]]
+    if width == 1:
+        return first
+    rows = len(batch.positions)
+    lengths = batch.mask.sum(1).repeat_interleave(count)
+    with torch.inference_mode():
+        batch.cache.batch_repeat_interleave(count)
+        logits = engine.model(
+            padded[:, :-1].repeat(rows, 1),
+            attention_mask=torch.cat([batch.mask.repeat_interleave(count, 0), there[:, :-1].repeat(rows, 1)], 1),
+            position_ids=lengths[:, None] + torch.arange(width - 1, device=device),
+            past_key_values=batch.cache,
+            use_cache=True,
+        ).logits.float()
+        following = padded[:, 1:].repeat(rows, 1)
+        likely = logits.gather(-1, following[:, :, None])[:, :, 0] - logits.logsumexp(-1)
+        rest: torch.Tensor = (likely * there[:, 1:].repeat(rows, 1)).sum(1).view(rows, count)
+    return first + rest
+
+
+def _size(label: str, tokens: Sequence[int], normalise: Normalise) -> int:
+    """What a label's log-probability is divided by."""
+    return {"none": 1, "tokens": len(tokens), "bytes": len(label.encode())}[normalise]
