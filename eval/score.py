@@ -35,7 +35,7 @@ def run(recipe: Recipe, run_dir: Path, output_dir: Path) -> Outcome:
     kinds = {name: entry.kind for name, entry in read_task_list(run_dir / "01_collect/tasks.jsonl").items()}
     names = [variant.name for variant in config.variants]
     answers = {name: read_jsonl(run_dir / f"07_generate/{name}.jsonl", Prediction) for name in names}
-    scorers = task_scorers(chain.from_iterable(answers.values()), recipe.data.score)
+    scorers = task_scorers(chain.from_iterable(answers.values()), recipe.sampling.score)
     rows = [
         scored_row(name, row, kinds[row.task], scorers[row.task], config.rules)
         for name, answered in answers.items()
@@ -151,8 +151,8 @@ STAGE = Stage(
         "rules": list(recipe.eval.rules),
         "compare": recipe.eval.compare.model_dump(),
         "bootstrap": recipe.eval.bootstrap.model_dump(),
-        "tokenizer": recipe.data.score.tokenizer,
-        "stemming": recipe.data.score.stemming,
+        "tokenizer": recipe.sampling.score.tokenizer,
+        "stemming": recipe.sampling.score.stemming,
         **metric_versions(),
     },
     run=run,
