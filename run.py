@@ -19,18 +19,25 @@ import compress.trim
 import data_prep.collect
 import data_prep.sample
 import data_prep.score
+import data_prep.translate
+import eval.answer
 import eval.generate
 import eval.report
 import eval.score
+import eval.zindi
+import training.first
 import training.teacher
 import training.train
 from compress.folders import stage_folders
+from data_prep.config import SampledDataConfig
 from data_prep.mix import STAGE as MIX
 from data_prep.mix import mix_stage
 from data_prep.predict import STAGE as PREDICT
 from data_prep.predict import predict_stage
 from eval.scores import read_scores
 from eval.table import render
+from eval.zindi_scores import read_zindi_scores
+from eval.zindi_table import render as render_zindi
 from oneday.config import ConfigError
 from oneday.console import RECIPE_HELP, quiet_libraries, run_command, typer_main
 from oneday.files import sha256_file
@@ -59,20 +66,22 @@ VALIDATE = Stage(
     run=validate,
 )
 
-DATA = (data_prep.collect.STAGE, PREDICT, data_prep.score.STAGE, data_prep.sample.STAGE, MIX)
-COMPRESSION = (compress.trim.STAGE, training.teacher.STAGE, compress.prune.STAGE)
+SAMPLING = (data_prep.collect.STAGE, PREDICT, data_prep.score.STAGE, data_prep.sample.STAGE)
+MODELS = (compress.trim.STAGE, training.teacher.STAGE, compress.prune.STAGE, training.first.STAGE)
 EVALUATION = (eval.generate.STAGE, eval.score.STAGE, eval.report.STAGE)
-STAGES = (VALIDATE, *DATA, *COMPRESSION, training.train.STAGE, *EVALUATION)
+ZINDI = (eval.answer.STAGE, eval.zindi.STAGE)
+STAGES = (VALIDATE, *SAMPLING, data_prep.translate.STAGE, MIX, *MODELS, training.train.STAGE, *EVALUATION, *ZINDI)
 
 
 def stages_of(recipe: Recipe) -> list[Stage]:
     """The stages that the recipe has settings for, in their order."""
-    left_out = {stage.name for stage in COMPRESSION if stage.folder not in stage_folders(recipe)}
-    if recipe.data_settings is None:
-        left_out |= {stage.name for stage in DATA}
-    if recipe.eval_settings is None:
-        left_out |= {stage.name for stage in EVALUATION}
-    return [stage for stage in STAGES if stage.name not in left_out]
+    data = recipe.data_settings
+    has = {stage.name: stage.folder in stage_folders(recipe) for stage in MODELS}
+    has |= {stage.name: isinstance(data, SampledDataConfig) for stage in SAMPLING}
+    has |= {data_prep.translate.STAGE.name: data is not None and data.translate is not None, MIX.name: data is not None}
+    has |= {stage.name: recipe.eval_settings is not None for stage in EVALUATION}
+    has |= {stage.name: recipe.zindi_settings is not None for stage in ZINDI}
+    return [stage for stage in STAGES if has.get(stage.name, True)]
 
 
 def run_recipe(folder: Path, out: Path | None, until: str | None, dry_run: bool, chosen: Sequence[Stage]) -> None:
@@ -91,7 +100,7 @@ def run_recipe(folder: Path, out: Path | None, until: str | None, dry_run: bool,
     if until not in names:
         raise ValueError(f"--until {until}: {recipe.folder} has no such stage; it has: {', '.join(names)}")
     evaluated = [stage.name for stage in EVALUATION if stage.name in names[: names.index(until) + 1]]
-    if evaluated and recipe.data.collect.held_out_per_task == 0:
+    if evaluated and recipe.sampling.collect.held_out_per_task == 0:
         raise ValueError(
             f"{recipe.folder / recipe.data_file}: collect.held_out_per_task is 0, so there are no rows to evaluate "
             "the model on; raise it, or stop earlier: --until train"
@@ -108,6 +117,8 @@ def run_recipe(folder: Path, out: Path | None, until: str | None, dry_run: bool,
     if until == eval.report.STAGE.name:
         print(f"\n{render(read_scores(run_dir / '08_eval_score/scores.json'))}\n")
         print(f"report      {run_dir / '09_report/report.html'}")
+    if until == eval.zindi.STAGE.name:
+        print(f"\n{render_zindi(read_zindi_scores(run_dir / '08_zindi/scores.json'))}\n")
     if "train" in names[: names.index(until) + 1]:
         print(f"model       {run_dir / '06_train/model'} ({kind_of_model(recipe)})")
     print(f"time        {time.monotonic() - began:.0f} s")

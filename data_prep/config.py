@@ -1,5 +1,10 @@
-"""The settings of `data.yaml`: collect, predict, score, sample, mix. Every number that shapes the data is here."""
+"""The settings of `data.yaml`: collect, predict, score, sample, translate, mix; every number that shapes the data.
 
+A recipe that samples by what the base model gets wrong has the first four; one that mixes published data has none of
+them.
+"""
+
+from pathlib import Path
 from typing import Literal, Self
 
 from pydantic import Field, model_validator
@@ -7,7 +12,8 @@ from pydantic import Field, model_validator
 from data_prep.mixing.config import Mix
 from data_prep.sampling.config import Sample
 from data_prep.sources.config import Collect
-from oneday.config import Settings
+from data_prep.translating.config import Translate
+from oneday.config import Settings, load_config, load_document
 from postprocess.rules import RuleName
 
 
@@ -47,15 +53,37 @@ class Score(Settings):
 
 
 class DataConfig(Settings):
-    """All of `data.yaml`. `preamble` stands before every prompt, of training and evaluation too; it may be empty."""
+    """What every `data.yaml` has.
+
+    `preamble` stands before every prompt, of training and evaluation too; it may be empty.
+    """
 
     seed: int = Field(ge=0)
     preamble: str
+    translate: Translate | None = None
+    mix: Mix
+
+
+class MixOnlyConfig(DataConfig):
+    """All of a `data.yaml` that mixes published data: nothing is sampled by the base model's answers."""
+
+    @model_validator(mode="after")
+    def _nothing_sampled(self) -> Self:
+        if any(source.source == "sampled" for source in self.mix.sources):
+            raise ValueError("mix.sources names sampled, but there is no collect, predict, score and sample; add them")
+        sets = self.mix.decontaminate.eval_sets if self.mix.decontaminate is not None else []
+        if any(eval_set.source == "held_out" for eval_set in sets):
+            raise ValueError("mix.decontaminate names held_out, but without collect no rows are held out; remove it")
+        return self
+
+
+class SampledDataConfig(DataConfig):
+    """All of a `data.yaml` that samples rows by what the base model gets wrong."""
+
     collect: Collect
     predict: Predict
     score: Score
     sample: Sample
-    mix: Mix
 
     @property
     def prediction_preamble(self) -> str:
@@ -70,3 +98,12 @@ class DataConfig(Settings):
                 f"but collect.demonstrations keeps only {self.collect.demonstrations}"
             )
         return self
+
+
+SAMPLING_KEYS = ("collect", "predict", "score", "sample")
+
+
+def load_data_config(path: Path) -> DataConfig:
+    """The settings of a data file, a SampledDataConfig if it has any of SAMPLING_KEYS. ConfigError holds all faults."""
+    sampled = any(key in load_document(path).values for key in SAMPLING_KEYS)
+    return load_config(path, SampledDataConfig if sampled else MixOnlyConfig)

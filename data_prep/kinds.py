@@ -111,13 +111,13 @@ def _printer(recipe: Path, data: str | None, annotations: Path | None) -> Callab
     def work() -> None:
         from tempfile import TemporaryDirectory
 
-        from data_prep.config import DataConfig
+        from data_prep.config import SampledDataConfig
         from data_prep.selection import read_list
         from oneday.config import load_config
         from oneday.recipe import find_data_file
 
         data_path = find_data_file(recipe)
-        config = load_config(data_path, DataConfig).collect
+        config = load_config(data_path, SampledDataConfig).collect
         if config.source != "natural_instructions":
             raise ValueError(f"{data_path}: collect.source is {config.source}, whose kinds are known")
         if annotations is None and config.tasks.list is None:

@@ -55,7 +55,7 @@ def run(recipe: Recipe, run_dir: Path, output_dir: Path, execution: Execution = 
     folder.delete_journals()
     counts = totals(finished.values())
     if not counts["predictions"] and counts["prompt_too_long"]:
-        limit = recipe.data.predict.max_prompt_tokens
+        limit = recipe.sampling.predict.max_prompt_tokens
         raise StageError(f"no prompt fits into predict.max_prompt_tokens {limit}; raise it ({recipe.data_file})")
     dropped = {"prompt_too_long": counts.pop("prompt_too_long")}
     return Outcome(counts, dropped, {"tasks_finished_before": before, "model": model_digest(recipe.base_model)})
@@ -104,9 +104,9 @@ def _skip(bar: "tqdm[None]", rows: int) -> None:
 
 def make_job(recipe: Recipe, name: str, task: Task, model: str, count_tokens: TokenCounter) -> Job:
     """A task's prompts, as many as fit."""
-    config = recipe.data.predict
+    config = recipe.sampling.predict
     prompts = few_shot_prompts(
-        recipe.data.prediction_preamble, task, config.demonstrations, config.max_prompt_tokens, count_tokens
+        recipe.sampling.prediction_preamble, task, config.demonstrations, config.max_prompt_tokens, count_tokens
     )
     return Job(
         task=name,
@@ -148,12 +148,12 @@ def _answer_on_ray(
 
 def _loading(recipe: Recipe) -> Callable[..., Engine]:
     """`load_engine` with what the recipe says of it."""
-    return partial(load_engine, batch_size=recipe.data.predict.batch_size, max_length=_longest(recipe))
+    return partial(load_engine, batch_size=recipe.sampling.predict.batch_size, max_length=_longest(recipe))
 
 
 def _longest(recipe: Recipe) -> int:
     """The most tokens of a prompt and its answer. StageError if the model's context is shorter."""
-    config = recipe.data.predict
+    config = recipe.sampling.predict
     context = context_length(recipe.base_model)
     needed = config.max_prompt_tokens + max(config.max_new_tokens.exact_match, config.max_new_tokens.generation)
     if context is not None and needed > context:
@@ -166,8 +166,8 @@ def _longest(recipe: Recipe) -> int:
 
 def _settings(recipe: Recipe) -> dict[str, object]:
     """The prompts' preamble, wherever the recipe states it, and the rest of `predict`."""
-    preamble = recipe.data.prediction_preamble
-    return {"preamble": preamble, "predict": recipe.data.predict.model_dump(exclude={"preamble"})}
+    preamble = recipe.sampling.prediction_preamble
+    return {"preamble": preamble, "predict": recipe.sampling.predict.model_dump(exclude={"preamble"})}
 
 
 STAGE = Stage(

@@ -38,7 +38,7 @@ INPUT_HERE = "\0the input\0"
 
 def run(recipe: Recipe, run_dir: Path, output_dir: Path) -> Outcome:
     """Choose rows by the recipe's rule and write them as training examples."""
-    tasks = read_rows(run_dir, recipe.data.sample)
+    tasks = read_rows(run_dir, recipe.sampling.sample)
     choices = rule_of(recipe, run_dir).choose(tasks, recipe.data.seed)
     summary = summarise(tasks, choices)
     shown = write_examples(recipe, run_dir, tasks, choices, output_dir / "sampled.jsonl")
@@ -87,7 +87,7 @@ def counts_tokens(config: Sample) -> bool:
 
 def rule_of(recipe: Recipe, run_dir: Path) -> SamplingRule:
     """The rule that the recipe names."""
-    config = recipe.data.sample
+    config = recipe.sampling.sample
     if config.rule == "birbal":
         return BirbalRule(config)
     if config.rule == "uniform":
@@ -170,7 +170,7 @@ def preview(recipe: Recipe, run_dir: Path) -> str:
     for path in ("01_collect/tasks.jsonl", "03_score/tasks.json"):
         if not (run_dir / path).is_file():
             return f"{run_dir / path} is absent, so it cannot be said what each task would give"
-    tasks = read_rows(run_dir, recipe.data.sample)
+    tasks = read_rows(run_dir, recipe.sampling.sample)
     if not tasks:
         return "no task was scored, so none would give a row"
     summary = summarise(tasks, rule_of(recipe, run_dir).choose(tasks, recipe.data.seed))
@@ -185,7 +185,7 @@ def preview(recipe: Recipe, run_dir: Path) -> str:
 
 
 def _settings(recipe: Recipe) -> dict[str, object]:
-    config = recipe.data.sample
+    config = recipe.sampling.sample
     settings = {"seed": recipe.data.seed, "preamble": recipe.data.preamble, "sample": config.model_dump(mode="json")}
     if counts_tokens(config):
         settings["tokenizer"] = tokenizer_files(recipe.base_model)

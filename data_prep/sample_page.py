@@ -23,7 +23,7 @@ def write_sample_page(
 ) -> None:
     """Write the page of a finished sample, with some example rows, to `path`."""
     scores = read_json(run_dir / "03_score/tasks.json", list[TaskScore])
-    settings = yaml.safe_dump(recipe.data.sample.model_dump(), sort_keys=False, default_flow_style=None, width=100)
+    settings = yaml.safe_dump(recipe.sampling.sample.model_dump(), sort_keys=False, default_flow_style=None, width=100)
     page = render_sample_page(f"Data of {recipe.name}", tasks, scores, rows, page_facts(recipe), settings)
     with atomic_write(path) as file:
         file.write(page)
@@ -31,13 +31,13 @@ def write_sample_page(
 
 def page_facts(recipe: Recipe) -> dict[str, str]:
     """What the head of the page states of the recipe."""
-    predict = recipe.data.predict
+    predict = recipe.sampling.predict
     return {
         "Base model": recipe.base_model,
         "Prompt": f"up to {predict.demonstrations} demonstrations, up to {predict.max_prompt_tokens:,} tokens",
         "New tokens": f"{predict.max_new_tokens.exact_match} for exact match, {predict.max_new_tokens.generation} "
         "for generation",
-        "Rules on the answers": ", ".join(recipe.data.score.rules),
+        "Rules on the answers": ", ".join(recipe.sampling.score.rules),
         "Seed": str(recipe.data.seed),
         "Versions": ", ".join(f"{name} {metadata.version(name)}" for name in ("polars", "numpy")),
     }

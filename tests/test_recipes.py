@@ -12,16 +12,17 @@ import pytest
 import yaml
 
 import data_prep.mix
-from data_prep.config import DataConfig
+from data_prep.config import load_data_config
 from data_prep.mixing.config import TableSet
 from data_prep.selection import load_selection
 from data_prep.sources.hub import COMMIT, HUB_ID
 from data_prep.sources.mix_config import DataSet
-from oneday.config import load_config, load_document
+from oneday.config import load_document
 from oneday.files import read_jsonl, write_jsonl
 from oneday.prompt import build_prompt
 from oneday.recipe import load_recipe
 from oneday.records import Example
+from oneday.run_paths import stage_input
 
 RECIPES = Path(__file__).parents[1] / "recipes"
 BIRBAL, ONEDAY, QWEN = (RECIPES / name for name in ("mistral-7b-birbal", "mistral-7b-oneday", "qwen3-8b-oneday"))
@@ -44,7 +45,7 @@ def leaves(value: Any, key: str = "") -> Iterator[tuple[str, Any]]:
 
 @pytest.mark.parametrize("path", SETS[1:], ids=lambda path: path.name)
 def test_the_sets_of_birbal_differ_in_numbers_of_sample_and_mix_alone(path: Path) -> None:
-    one, other = (load_config(file, DataConfig).model_dump(mode="json") for file in (SETS[0], path))
+    one, other = (load_data_config(file).model_dump(mode="json") for file in (SETS[0], path))
     for part in ("seed", "preamble", "collect", "predict", "score"):
         assert one[part] == other[part]
     here, there = dict(leaves(one)), dict(leaves(other))
@@ -61,7 +62,7 @@ def test_the_sets_of_birbal_differ_in_numbers_of_sample_and_mix_alone(path: Path
 
 
 def test_the_sets_of_birbal_hold_the_whole_published_mixture_in_a_growing_size() -> None:
-    sets = [load_config(path, DataConfig) for path in SETS]
+    sets = [load_data_config(path) for path in SETS]
     published = ["sampled", "lima", "open_platypus", "openbookqa", "quac", "cnn_dailymail", "math_instruct"]
     assert all([source.source for source in data.mix.sources] == published for data in sets)
     for before, after in pairwise(sets):
@@ -72,29 +73,29 @@ def test_the_sets_of_birbal_hold_the_whole_published_mixture_in_a_growing_size()
 
 
 def test_birbals_training_prompts_have_no_preamble_and_its_predictions_have_one() -> None:
-    data = load_recipe(SETS[0]).data
+    data = load_recipe(SETS[0]).sampling
     assert (data.preamble, data.prediction_preamble.split()[0]) == ("", "Below")
 
 
 def test_our_mix_can_go_on_from_birbals_predictions() -> None:
     ours, theirs = load_recipe(ONEDAY), load_recipe(SETS[0])
-    assert (ours.data.seed, ours.data.predict, ours.data.score) == (
+    assert (ours.data.seed, ours.sampling.predict, ours.sampling.score) == (
         theirs.data.seed,
-        theirs.data.predict,
-        theirs.data.score,
+        theirs.sampling.predict,
+        theirs.sampling.score,
     )
-    assert ours.data.prediction_preamble == theirs.data.prediction_preamble
-    collect = [recipe.data.collect.model_dump(exclude={"tasks": {"list"}}) for recipe in (ours, theirs)]
+    assert ours.sampling.prediction_preamble == theirs.sampling.prediction_preamble
+    collect = [recipe.sampling.collect.model_dump(exclude={"tasks": {"list"}}) for recipe in (ours, theirs)]
     assert collect[0] == collect[1]
-    selections = [load_selection(recipe.data.collect.tasks, recipe.folder) for recipe in (ours, theirs)]  # type: ignore[union-attr, arg-type]
+    selections = [load_selection(recipe.sampling.collect.tasks, recipe.folder) for recipe in (ours, theirs)]  # type: ignore[union-attr, arg-type]
     assert selections[0] == selections[1]
     assert len(selections[0].listed or ()) == 462
 
 
 def test_our_mix_samples_by_the_numbers_of_birbals_400k_set() -> None:
     """The weighted rule was lowest in benchmarks/sampling_pays.py; its table is in LOG.md."""
-    assert load_recipe(ONEDAY).data.sample == load_recipe(SETS[1]).data.sample
-    assert load_recipe(ONEDAY).data.sample.rule == "birbal"
+    assert load_recipe(ONEDAY).sampling.sample == load_recipe(SETS[1]).sampling.sample
+    assert load_recipe(ONEDAY).sampling.sample.rule == "birbal"
 
 
 def test_blank_lines_in_answers_stay_in_birbals_sets_and_become_line_ends_in_ours() -> None:
@@ -131,7 +132,7 @@ def test_the_plan_of_our_mixes_fits_the_day(folder: Path, day: float) -> None:
 
 def test_qwens_data_are_mistrals_but_for_the_size() -> None:
     """Its predictions are its own all the same: what is sampled follows from what the base model gets wrong."""
-    one, other = (load_config(folder / "data.yaml", DataConfig).model_dump(mode="json") for folder in (ONEDAY, QWEN))
+    one, other = (load_data_config(folder / "data.yaml").model_dump(mode="json") for folder in (ONEDAY, QWEN))
     here, there = dict(leaves(one)), dict(leaves(other))
     assert here.keys() == there.keys()
     assert {key for key in here if here[key] != there[key]} == {".mix.budget.tokens"}
@@ -139,16 +140,25 @@ def test_qwens_data_are_mistrals_but_for_the_size() -> None:
     assert load_recipe(ONEDAY).base_model != load_recipe(QWEN).base_model
 
 
-def hub_sets(path: Path) -> Iterator[DataSet]:
-    mix = load_config(path, DataConfig).mix
-    yield from (source for source in mix.sources if isinstance(source, DataSet))
-    if mix.decontaminate is not None:
-        yield from (held.data_set() for held in mix.decontaminate.eval_sets if isinstance(held, TableSet))
+def data_sets(path: Path) -> Iterator[DataSet]:
+    """Every data set that a data file names, but those that a stage of the recipe makes."""
+    data = load_data_config(path)
+    mix = data.mix
+    sets = [*mix.competition_rows, *(mix.decontaminate.eval_sets if mix.decontaminate is not None else [])]
+    if data.translate is not None:
+        yield data.translate.data
+        sets += data.translate.competition_rows
+    found = [source for source in mix.sources if isinstance(source, DataSet)]
+    found += [held.data_set() for held in sets if isinstance(held, TableSet)]
+    yield from (data_set for data_set in found if stage_input(data_set.path) is None)
 
 
 @pytest.mark.parametrize("path", DATA_FILES, ids=lambda path: f"{path.parent.name}/{path.name}")
 def test_every_hub_data_set_names_a_commit_or_says_that_it_moves(path: Path) -> None:
-    for data_set in hub_sets(path):
+    for data_set in data_sets(path):
+        if data_set.path.startswith("data/"):  # files that the user brings, which the recipe's README names
+            assert data_set.revision is None
+            continue
         assert HUB_ID.fullmatch(data_set.path)
         revision = data_set.revision
         assert revision is not None

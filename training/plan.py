@@ -4,8 +4,9 @@
     python -m training.plan recipes/mistral-7b-oneday --gpu rtx4090 --measure 20
 
 Reads the recipe's train file, the rows of 05_mix if they are there (else the plan of its data file), and the model's
-config. Exit code 1, with what to change, if the training does not fit the card or the recipe's hours. With
---measure, runs a few real steps on this machine first; see `training.planning.measure`.
+config. Exit code 1, with what to change, if the training does not fit the card or the recipe's hours; of two trainings
+in turn, each, and both together a day. With --measure, runs a few real steps on this machine first; see
+`training.planning.measure`.
 """
 
 import json
@@ -22,8 +23,9 @@ if TYPE_CHECKING:
 
 HELP = """Say what a training will take, before anything is downloaded or started.
 
-RECIPE is a recipe folder, for its train.yaml, or one of its train files, such as train-fsdp2.yaml. Prints tokens,
-steps, hours and memory by part, and ends with exit code 1 and what to change if it does not fit.
+RECIPE is a recipe folder, for its train.yaml (or train-1-NAME.yaml and train-2-NAME.yaml), or one of its train files,
+such as train-fsdp2.yaml. Prints tokens, steps, hours and memory by part, and ends with exit code 1 and what to change
+if it does not fit.
 
 Example: python -m training.plan recipes/mistral-7b-oneday --gpu rtx4090
 
@@ -46,18 +48,41 @@ class Request:
 
 
 def run(request: Request) -> bool:
-    """Print the plan; whether the training fits, by all that is known. Raises as the parts do."""
+    """Print the plan; whether each training fits, and all do, by all that is known. Raises as the parts do."""
     from oneday.console import quiet_libraries
+    from training.planning.table import together
+    from training.train_file import load_train_files
+
+    quiet_libraries()
+    documents = load_train_files(request.recipe)
+    if len(documents) == 1:
+        return _known_to_fit(plan_of(documents[0], request))
+    if request.as_json or request.measure is not None:
+        option = "--json" if request.as_json else "--measure"
+        names = " or ".join(str(document.path) for document in documents)
+        raise ValueError(f"{option} is for one training, and {request.recipe} has two; name {names}")
+    outlooks = []
+    for document in documents:
+        outlooks.append(plan_of(document, request))
+        print()
+    text, in_time = together(outlooks)
+    print(text)
+    return all(map(_known_to_fit, outlooks)) and in_time
+
+
+def _known_to_fit(outlook: "Outlook") -> bool:
+    return outlook.fits and outlook.hours is not None
+
+
+def plan_of(document: Document, request: Request) -> "Outlook":
+    """Print the plan of one training. Raises as the parts do."""
     from training.planning.compressed import config_for, teacher_geometry
     from training.planning.geometry import geometry_of
     from training.planning.measure import earlier_measurement
     from training.planning.outlook import Case, look
     from training.planning.rows import rows_from
     from training.planning.settings import read_settings
-    from training.train_file import load_train_file
 
-    quiet_libraries()
-    document = load_train_file(request.recipe)
     run_dir = request.out or _default_run(document)
     document = _in_run_folder(document, run_dir)
     settings = read_settings(document)
@@ -72,7 +97,7 @@ def run(request: Request) -> bool:
     case = Case(geometry, settings, request.card, request.gpus, rows_of, measured, teacher)
     outlook = look(case)
     _show(document, case, outlook, rows_source, request.as_json)
-    return outlook.fits and outlook.hours is not None
+    return outlook
 
 
 def _default_run(document: Document) -> Path:

@@ -28,7 +28,9 @@ STAGE = Stage(
     folder=TEACHER,
     module="training.teacher",
     summary="Train the uncompressed model on the task, as Axolotl does with train-teacher.yaml.",
-    inputs=lambda recipe: (*mixed_rows(recipe), *model_input(recipe, TEACHER)) if recipe.teacher is not None else (),
+    inputs=lambda recipe: (
+        (*mixed_rows(recipe.teacher, recipe), *model_input(recipe, TEACHER)) if recipe.teacher is not None else ()
+    ),
     settings=lambda recipe: recipe.teacher.values if recipe.teacher is not None else {},
     run=run,
     uses_model=True,

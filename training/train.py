@@ -21,7 +21,7 @@ from typing import Any
 import psutil
 import yaml
 
-from compress.folders import MODEL, TEACHER, model_input
+from compress.folders import MODEL, TEACHER, TRAINING, model_input
 from oneday.config import Document
 from oneday.console import library_environment, progress, stage_main
 from oneday.files import atomic_write
@@ -77,11 +77,12 @@ def settings_of(document: Document, recipe: Recipe, run_dir: Path, output_dir: P
     return path, moved
 
 
-def mixed_rows(recipe: Recipe) -> tuple[str, ...]:
-    """What the stage mix wrote; nothing for a recipe whose train file names data of its own."""
-    if recipe.data_settings is None:
-        return ()
-    return tuple(f"05_mix/{part}.{recipe.data_settings.mix.output}" for part in ("train", "eval"))
+def mixed_rows(document: Document, recipe: Recipe) -> tuple[str, ...]:
+    """What of the stage mix an Axolotl file reads; nothing if it names data of its own."""
+    entries = [*(document.values.get("datasets") or []), *(document.values.get("test_datasets") or [])]
+    paths = [str(entry.get("path", "")).removeprefix("./") for entry in entries]
+    mixed = f"{recipe.default_out}/05_mix/"
+    return tuple(dict.fromkeys(f"05_mix/{path.removeprefix(mixed)}" for path in paths if path.startswith(mixed)))
 
 
 def move_paths(value: Any, old: Path, new: Path) -> Any:
@@ -161,7 +162,7 @@ def _inputs(recipe: Recipe) -> tuple[str, ...]:
     """The rows, the compressed model, and the teacher if the student is distilled from the one that was trained."""
     taught = f"{TEACHER}/{MODEL}"
     teacher = (taught,) if str(recipe.train.values.get("oneday_teacher", "")).endswith(f"/{taught}") else ()
-    return tuple(dict.fromkeys((*mixed_rows(recipe), *model_input(recipe, "06_train"), *teacher)))
+    return tuple(dict.fromkeys((*mixed_rows(recipe.train, recipe), *model_input(recipe, TRAINING), *teacher)))
 
 
 STAGE = Stage(

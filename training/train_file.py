@@ -1,11 +1,19 @@
-"""The Axolotl file that a command is about: a recipe's train.yaml, or the variant that is named."""
+"""The Axolotl files that a command is about: those that a recipe trains by, or the variant that is named."""
 
 import re
 from pathlib import Path
 
 from oneday.config import ConfigError, Document, Fault, load_document
+from oneday.recipe import training_files
 
 TRAIN_FILE = re.compile(r"train(-[a-z0-9-]+)?\.yaml")
+
+
+def load_train_files(path: Path) -> list[Document]:
+    """The file that `path` names, or those of a recipe folder: one, or two of trainings in turn. Raises ConfigError."""
+    if not path.is_dir():
+        return [load_train_file(path)]
+    return [load_train_file(file) for file in training_files(path) if file is not None]
 
 
 def load_train_file(path: Path) -> Document:

@@ -1,9 +1,9 @@
-"""Whether a recipe's training files fit its compress.yaml: what is trained is what the compression makes."""
+"""Whether a recipe's training files fit its stages: each training starts from the model that the one before makes."""
 
 from collections.abc import Iterator
 from pathlib import Path
 
-from compress.folders import MODEL, TEACHER, model_before
+from compress.folders import FIRST_TRAINING, MODEL, TEACHER, model_before, training_folder
 from oneday.config import ConfigError, Document, Fault
 from oneday.recipe import TEACHER_FILE, Recipe, data_files, load_recipe
 
@@ -19,9 +19,9 @@ def compression_faults(folder: Path, trainings: list[Document]) -> Iterator[Faul
         return
     for document in trainings:
         is_teacher = document.path.name == TEACHER_FILE
-        stage = TEACHER if is_teacher else "06_train"
+        if recipe.compress is not None or recipe.first_training is not None:
+            yield from _base_model(recipe, document, training_folder(document.path.name))
         if recipe.compress is not None:
-            yield from _base_model(recipe, document, stage)
             yield from _long_rows(recipe, document)
         if is_teacher:
             yield from _teacher_file(recipe, document)
@@ -34,7 +34,9 @@ def _base_model(recipe: Recipe, document: Document, stage: str) -> Iterator[Faul
     expected = recipe.base_model if made is None else f"runs/{recipe.name}/{made}"
     given = document.values.get("base_model")
     if given != expected:
-        why = "what compress.yaml makes" if made is not None else "the parent of compress.yaml"
+        why = "the parent of compress.yaml" if made is None else "what compress.yaml makes"
+        if made == f"{FIRST_TRAINING}/{MODEL}":
+            why = "the model of the first training"
         yield document.fault("base_model", f"must be {expected}, {why} (given: {given!r})")
 
 

@@ -4,11 +4,11 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from compress.folders import TEACHER
-from data_prep.config import DataConfig
+from compress.folders import training_folder
+from data_prep.config import load_data_config
 from data_prep.mixing.config import Mix
-from oneday.config import ConfigError, Document, load_config
-from oneday.recipe import TEACHER_FILE, data_files
+from oneday.config import ConfigError, Document
+from oneday.recipe import data_files
 
 DS_TYPES = {"jsonl": "json", "parquet": "parquet"}  # Axolotl's word for what mix.output writes
 
@@ -21,7 +21,7 @@ def demands(document: Document) -> Iterator[tuple[str, str]]:
     values, recipe = document.values, document.path.parent.resolve().name
     yield from _silent_losses(values)
     yield from _best_checkpoint(values)
-    yield from _output_folder(values, f"runs/{recipe}", _stage_folder(document.path.name))
+    yield from _output_folder(values, f"runs/{recipe}", training_folder(document.path.name))
     yield from _training_files(values, f"runs/{recipe}/05_mix", mixes(document.path.parent))
     yield from _remote_code(values)
     yield from _resumption(values)
@@ -35,7 +35,7 @@ def mixes(folder: Path) -> dict[str, Mix]:
     found = {}
     for path in data_files(folder):
         try:
-            found[path.name] = load_config(path, DataConfig).mix
+            found[path.name] = load_data_config(path).mix
         except ConfigError:
             continue
     return found
@@ -93,11 +93,6 @@ def _shown(steps: float | None) -> str:
     return "none" if steps is None else f"{steps:g}"
 
 
-def _stage_folder(train_file: str) -> str:
-    """The folder of the stage that trains by a file."""
-    return TEACHER if train_file == TEACHER_FILE else "06_train"
-
-
 def _output_folder(values: Mapping[str, Any], run_dir: str, stage: str) -> Iterator[tuple[str, str]]:
     output = str(values.get("output_dir", ""))
     below = output.removeprefix(f"{run_dir}/{stage}/")
@@ -107,16 +102,17 @@ def _output_folder(values: Mapping[str, Any], run_dir: str, stage: str) -> Itera
 
 
 def _training_files(values: Mapping[str, Any], mix_dir: str, found: Mapping[str, Mix]) -> Iterator[tuple[str, str]]:
-    """Data below runs/ is what the stage mix writes of every data file, in its format. One fault a key."""
+    """Data below runs/ is what the stage mix writes of every data file, whole or a subset. One fault a key."""
     for key, name in (("datasets", "train"), ("test_datasets", "eval")):
         for position, entry in _entries(values, key):
             path, ds_type = str(entry.get("path", "")).removeprefix("./"), entry.get("ds_type")
             faults: dict[str, str] = {}
             for data_file, mix in found.items() if path.startswith("runs/") else ():
-                expected, reader = f"{mix_dir}/{name}.{mix.output}", DS_TYPES[mix.output]
+                names, reader = [name, *(f"{name}-{subset}" for subset in mix.subsets)], DS_TYPES[mix.output]
+                expected = [f"{mix_dir}/{part}.{mix.output}" for part in names]
                 reason = f"stage mix writes {mix.output} (mix.output of {data_file})"
-                if path != expected:
-                    faults.setdefault("path", f"must be {expected}: {reason} (given: {path!r})")
+                if path not in expected:
+                    faults.setdefault("path", f"must be {' or '.join(expected)}: {reason} (given: {path!r})")
                 if ds_type not in (None, reader):  # without it Axolotl goes by the file's name
                     faults.setdefault("ds_type", f"must be {reader}: {reason} (given: {ds_type!r})")
             yield from ((f"{key}.{position}.{last}", message) for last, message in faults.items())

@@ -1,13 +1,17 @@
-"""The config of a model that a recipe's compress.yaml is yet to make: its parent's, with the sizes written there."""
+"""The config of a model that a recipe is yet to make: its parent's, with the sizes of compress.yaml.
+
+A training changes no size: after the first of two, the model is as before it.
+"""
 
 from pathlib import Path
 from typing import Any
 
 from compress.config import CompressConfig, Prune
-from compress.folders import PRUNE, TEACHER, TRIM
+from compress.folders import FIRST_TRAINING, PRUNE, TEACHER, TRIM
 from oneday.config import load_config
-from oneday.recipe import COMPRESS_FILE
+from oneday.recipe import COMPRESS_FILE, training_files
 from training.planning.geometry import Geometry, find_config, geometry_of
+from training.train_file import load_train_file
 
 SIZES = {
     "hidden_size": "hidden_size",
@@ -21,14 +25,17 @@ SIZES = {
 
 
 def config_for(model: str, folder: Path, given: Path | None = None) -> tuple[dict[str, Any], str]:
-    """The config of a model that a recipe in `folder` names, and where it is from: read, else by its compress.yaml.
+    """The config of a model that a recipe in `folder` names, and where it is from: read, else by its files.
 
     Raises FileNotFoundError that says what to do, ConfigError for a wrong compress.yaml.
     """
-    stage = next((part for part in Path(model).parts if part in (TRIM, TEACHER, PRUNE)), None)
-    made_here = stage is not None and not Path(model).is_dir() and (folder / COMPRESS_FILE).is_file()
-    if given is not None or not made_here:
+    stage = next((part for part in Path(model).parts if part in (TRIM, TEACHER, PRUNE, FIRST_TRAINING)), None)
+    if given is not None or stage is None or Path(model).is_dir():
         return find_config(model, given)
+    if stage == FIRST_TRAINING and (first := training_files(folder)[0]) is not None:
+        return config_for(str(load_train_file(first).values["base_model"]), folder)
+    if not (folder / COMPRESS_FILE).is_file():
+        return find_config(model)
     compress = load_config(folder / COMPRESS_FILE, CompressConfig)
     parent, source = find_config(compress.parent)
     config = dict(parent)

@@ -9,8 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from data_prep.config import DataConfig
-from oneday.config import load_config
+from data_prep.config import load_data_config
 from oneday.recipe import data_files
 from training.planning.activations import Batch
 from training.planning.lengths import Lengths, taken_rows
@@ -158,7 +157,7 @@ class MixPlan:
 def planned_mix(folder: Path) -> MixPlan | None:
     """The plan in the recipe's data.yaml, else in another of its data files; None without a budget in tokens."""
     for path in sorted(data_files(folder), key=lambda path: path.name != "data.yaml"):
-        mix = load_config(path, DataConfig).mix
+        mix = load_data_config(path).mix
         if mix.budget is not None and mix.budget.tokens is not None:
             tokens = mix.budget.tokens
             return MixPlan(path.name, tokens, round(tokens * mix.eval_share), mix.max_tokens)

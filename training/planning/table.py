@@ -4,6 +4,7 @@ What is assumed says so. The tables are Markdown in ASCII, as those of `eval.tab
 """
 
 import io
+from collections.abc import Sequence
 from typing import Any
 
 from training.planning.advice import Change
@@ -12,6 +13,7 @@ from training.planning.measure import Measurement
 from training.planning.memory import FRAGMENTATION, GIB, NOT_OFFERED
 from training.planning.outlook import Case, Outlook
 from training.planning.packing import ASSUMED_FILLED, Epoch
+from training.planning.settings import HOURS_OF_A_DAY
 from training.planning.weights import state_kind, stored_bytes, trained_parameters
 
 # Keys with an effect on memory or time that is not calculated.
@@ -226,6 +228,15 @@ def verdict(outlook: Outlook) -> str:
     tight = outlook.measured is None and (room < TIGHT * outlook.room or spare < TIGHT * outlook.budget_hours)
     doubt = "; that is less than the calculation may err, so --measure first" if tight else ""
     return f"fits, with {_gib(room)} GiB and {spare:.1f} hours to spare{doubt}"
+
+
+def together(outlooks: Sequence[Outlook]) -> tuple[str, bool]:
+    """What trainings in turn take together, in one line, and whether that is known to be within a day."""
+    known = [outlook.hours.total for outlook in outlooks if outlook.hours is not None]
+    if len(known) < len(outlooks):
+        return "together: the hours are not known", False
+    in_time = sum(known) <= HOURS_OF_A_DAY
+    return f"together: {'' if in_time else 'DOES NOT FIT: '}{sum(known):.1f} hours of {HOURS_OF_A_DAY:g}", in_time
 
 
 def advice_lines(singles: list[Change], smallest: Change | None) -> list[str]:
