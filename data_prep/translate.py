@@ -116,7 +116,7 @@ def _write_lines(path: Path, rows: Iterable[dict[str, Any]]) -> None:
             try:
                 file.write(orjson.dumps(row).decode() + "\n")
             except orjson.JSONEncodeError as error:
-                place = f"translate.data: row {row['id']}"
+                place = f"translate.data: row {row['id'] if 'id' in row else row['place']}"
                 message = f"{place}: a column cannot be written as JSON ({error}); leave it out of the data"
                 raise ValueError(message) from error
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from compress.folders import MODEL, TRAINING, model_input, untrained_model
-from eval.answering import answer_questions
+from eval.answering import PRECISION, answer_questions
 from eval.generate import tuned_model
 from eval.label_answers import label_answer
 from eval.questions import Answered, Question
@@ -38,7 +38,7 @@ def run(recipe: Recipe, run_dir: Path, output_dir: Path) -> Outcome:
         folder, adapter = model_of(recipe, run_dir, model)
         answered = answer_questions(
             questions,
-            lambda folder=folder, adapter=adapter: load_model(folder, adapter),  # type: ignore[misc]
+            lambda folder=folder, adapter=adapter: load_model(folder, adapter, PRECISION),  # type: ignore[misc]
             recipe.zindi.decoding,
             output_dir / "work" / model,
             model,
@@ -60,7 +60,7 @@ def read_questions(path: Path, max_rows_per_task: int | None) -> tuple[list[Ques
 
     StageError names a row whose task is none of the challenge's.
     """
-    questions, taken, left_out = [], Counter[str](), 0
+    questions, taken, seen, left_out = [], Counter[str](), Counter[str](), 0
     for place, row in _rows(path):
         try:
             kind, language = parse_task(row.task)
@@ -70,8 +70,11 @@ def read_questions(path: Path, max_rows_per_task: int | None) -> tuple[list[Ques
             left_out += 1
             continue
         taken[row.task] += 1
+        id_ = f"{row.source}/{row.id}"  # which a source with ids of its own may have twice
+        seen[id_] += 1
+        id_ = id_ if seen[id_] == 1 else f"{id_}#{seen[id_]}"
         question = {"prompt": row.question, "reference": row.answer}
-        questions.append(Question(kind=kind, language=language, id=f"{row.source}/{row.id}", **question))
+        questions.append(Question(kind=kind, language=language, id=id_, **question))
     return questions, left_out
 
 

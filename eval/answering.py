@@ -19,8 +19,9 @@ from oneday.console import progress
 from postprocess.rules import apply_rules
 from serve.batch import Group, answer_all, answer_groups, journaled_answers
 from serve.beam_engine import BeamEngine
-from serve.transformers_engine import LoadedModel, TransformersEngine
+from serve.transformers_engine import LoadedModel, Precision, TransformersEngine
 
+PRECISION: Precision = "float32"  # of the models on any device: they are small, and the published ones were
 Texts = Mapping[tuple[str, str], str]  # (task, id) -> text
 
 
@@ -38,7 +39,7 @@ def answer_questions(
     loaded = cache(load)
 
     def beams() -> BeamEngine:
-        return BeamEngine(loaded(), decoding.batch_size, decoding.beams)
+        return BeamEngine(loaded(), decoding.batch_size, decoding.beams, decoding.repetition_penalty)
 
     def greedy() -> TransformersEngine:
         return TransformersEngine(*loaded(), decoding.batch_size)

@@ -27,8 +27,8 @@ def questions(rows: list[CompetitionRow], mix: Mix, preamble: str) -> list[Quest
 
 
 def prompt_of(row: CompetitionRow, mix: Mix, preamble: str) -> str:
-    """The prompt of a row, with texts in Unicode's normal form C, as in training."""
-    return build_prompt(preamble, normalize("NFC", instruction_of(row, mix)), normalize("NFC", row.text))
+    """The prompt of a row, in Unicode's normal form C as in training; the files' own texts are in it already."""
+    return build_prompt(preamble, normalize("NFC", instruction_of(row, mix)), row.text)
 
 
 def instruction_of(row: CompetitionRow, mix: Mix) -> str:

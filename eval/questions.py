@@ -16,7 +16,7 @@ class Question(BaseModel):
 
 
 class Answered(Question):
-    """`answer` is a label word (None only where no label was chosen) or the translation.
+    """`answer` is a label word, or the translation, which is blank where the model says none.
 
     `generated` is the raw text of greedy or beam decoding. `label_scores` are the log-likelihoods of the label words
     after normalisation, in the order of their numbers; none for translations.

@@ -1,6 +1,7 @@
 """A submission file, ID,Response: written whole, read back, checked against the challenge's files, scored by them."""
 
 import csv
+import unicodedata
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -91,7 +92,7 @@ def _task(rows: Sequence[CompetitionRow], responses: Mapping[str, str], kind: st
 
 
 def _statistics(own: Sequence[CompetitionRow], responses: Mapping[str, str]) -> dict[Column, Floats]:
-    answers = [responses[row.id].strip() for row in own]
+    answers = [unicodedata.normalize("NFC", responses[row.id]).strip() for row in own]  # as the targets are
     if METRICS[own[0].kind] == "chrf":
         if blank := [row for row in own if not row.target.strip()]:
             raise ValueError(f"{blank[0].place}: column targets is blank, so the row cannot be scored")

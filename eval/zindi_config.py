@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from eval.config import Bootstrap
 from oneday.config import Settings
@@ -22,22 +22,25 @@ class Decoding(Settings):
     """How an answer is found.
 
     Labels: with `generate` greedily, and by log-likelihood where the text is none of the labels; with `log_likelihood`
-    always the label word that is most likely as the whole answer, its log-probability divided by its number of
-    tokens or bytes if `normalise` says so. Translations: by `beams` beams.
+    always the label word whose tokens are likeliest after the prompt (an end of sequence behind them is not scored),
+    their log-probability divided by their number, or by that of the word's bytes, if `normalise` says so.
+    Translations: by `beams` beams, tokens of the prompt and of the text so far less likely by `repetition_penalty`,
+    that of transformers; labels have none.
     """
 
     label_answers: Literal["generate", "log_likelihood"]
     normalise: Normalise
     max_new_tokens: AnswerTokens
     beams: int = Field(ge=1, le=32)
+    repetition_penalty: float = Field(ge=1)
     batch_size: int = Field(ge=1)
 
 
 class ZindiConfig(Settings):
     """All of `zindi.yaml`.
 
-    `models` answer the rows of 05_mix/test; `untuned` is the compressed model before it is trained. Of each task at
-    most `max_rows_per_task` rows are answered, the first in the file (which is shuffled); all without it.
+    `models`, each named once, answer the rows of 05_mix/test; `untuned` is the compressed model before it is trained.
+    Of each task at most `max_rows_per_task` rows are answered, the first in the file (which is shuffled); all without.
     `parameter_size` is PARAM_SIZE of the challenge's formula: the parameters of the model that counts as full size.
     """
 
@@ -46,3 +49,10 @@ class ZindiConfig(Settings):
     decoding: Decoding
     parameter_size: int = Field(ge=1)
     bootstrap: Bootstrap
+
+    @field_validator("models")
+    @classmethod
+    def _each_model_once(cls, models: list[ModelName]) -> list[ModelName]:
+        if twice := sorted({name for name in models if models.count(name) > 1}):
+            raise ValueError(f"{twice[0]} is named twice; name each model once")
+        return models

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from unicodedata import normalize
 
 import numpy as np
 from numpy.typing import NDArray
@@ -68,10 +69,10 @@ def _statistics(
     kind: TaskKind, language: Language, answers: Mapping[str, Sequence[Answered]]
 ) -> dict[Column, NDArray[np.float64]]:
     """Column -> statistics of one task's rows."""
-    references = [row.reference or "" for row in next(iter(answers.values()))]
+    references = [normalize("NFC", row.reference or "") for row in next(iter(answers.values()))]
     if METRICS[kind] == "chrf":
         return {
-            (model, ANSWER): chrf_statistics([row.answer for row in rows], references)
+            (model, ANSWER): chrf_statistics([normalize("NFC", row.answer) for row in rows], references)
             for model, rows in answers.items()
         }
     right = [label_number(kind, language, reference) for reference in references]

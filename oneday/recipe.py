@@ -5,7 +5,7 @@ have variants of its data, data-NAME.yaml, beside data.yaml or in its place; a c
 takes the folder. All share one run folder. With a compress.yaml, the model is compressed before it is trained; such a
 recipe may do without data and evaluation, if train.yaml names data of its own. train-teacher.yaml then trains the
 teacher that it is distilled from. train-1-NAME.yaml and train-2-NAME.yaml in place of train.yaml are two trainings in
-turn: the second goes on with the model of the first.
+turn: the second goes on with the model of the first. Other files train*-VARIANT.yaml are run by hand.
 """
 
 import re
@@ -129,7 +129,8 @@ def load_recipe(path: Path) -> Recipe:
     compressed, has_zindi = (folder / COMPRESS_FILE).is_file(), (folder / ZINDI_FILE).is_file()
     compress = attempt(folder / COMPRESS_FILE, partial(load_config, model=CompressConfig), may_be_absent=True)
     data = attempt(data_path, load_data_config, may_be_absent=compressed)
-    without_eval = has_zindi or isinstance(data, MixOnlyConfig) or (compressed and not data_path.is_file())
+    told = data is None and data_path.is_file()  # whether it needs an eval.yaml is not known before it is mended
+    without_eval = has_zindi or told or isinstance(data, MixOnlyConfig) or (compressed and not data_path.is_file())
     evaluation = attempt(folder / "eval.yaml", partial(load_config, model=EvalConfig), may_be_absent=without_eval)
     zindi = attempt(folder / ZINDI_FILE, partial(load_config, model=ZindiConfig), may_be_absent=True)
     first, train = _load_train_files(folder, faults)
@@ -167,13 +168,26 @@ def training_files(folder: Path) -> tuple[Path | None, Path]:
     if not first and not second:
         return None, folder / "train.yaml"
     names = ", ".join(path.name for path in (*first, *second))
-    if len(first) != 1 or len(second) != 1:
-        message = f"two trainings in turn need one train-1-NAME.yaml and one train-2-NAME.yaml; there are: {names}"
+    if not _are_variants(first) or not _are_variants(second):
+        message = (
+            "two trainings in turn need one train-1-NAME.yaml and one train-2-NAME.yaml, and of each any variants "
+            f"train-1-NAME-VARIANT.yaml; there are: {names}"
+        )
         raise ConfigError([Fault(folder, "", message)])
     if (folder / "train.yaml").is_file():
         message = f"there is a train.yaml beside {names}; keep either the one or the two, and give variants other names"
         raise ConfigError([Fault(folder, "", message)])
-    return first[0], second[0]
+    return min(first, key=_length), min(second, key=_length)
+
+
+def _are_variants(paths: list[Path]) -> bool:
+    """Whether there is a file, and the others are variants of it: its name, and something behind a dash."""
+    main = min(paths, key=_length, default=None)
+    return main is not None and all(path == main or path.stem.startswith(f"{main.stem}-") for path in paths)
+
+
+def _length(path: Path) -> int:
+    return len(path.stem)
 
 
 def _evaluation_faults(
@@ -183,7 +197,7 @@ def _evaluation_faults(
     if evaluation is not None and data is not None and not isinstance(data, SampledDataConfig):
         message = f"evaluates rows that collect sets apart, but {data_path.name} has no collect; use {ZINDI_FILE}"
         yield Fault(folder / "eval.yaml", "", message)
-    if zindi is not None and data is None:
+    if zindi is not None and data is None and not data_path.is_file():
         yield Fault(folder / ZINDI_FILE, "", f"scores rows of 05_mix, but there is no {data_path.name}")
     elif zindi is not None and data is not None and data.mix.test_share == 0:
         message = f"scores the rows of mix.test_share, which is 0 in {data_path.name}; raise it"

@@ -1,5 +1,7 @@
 """Prompts -> text. `Engine` is what prediction and evaluation ask for; `load_engine` makes the one that was chosen.
 
+All decode greedily; `serve.beam_engine.BeamEngine`, which is asked for by itself, decodes by beams.
+
 transformers: in this process, CPU or one GPU. vllm: in this process, one GPU. server: any OpenAI-compatible server.
 The choice says how to run, not what to make, so it comes from the command line, never from a recipe.
 """

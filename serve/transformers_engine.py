@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from serve.grouped_attention import use_grouped_attention
 from serve.tokens import load_tokenizer
@@ -11,6 +11,8 @@ from serve.tokens import load_tokenizer
 if TYPE_CHECKING:
     import torch
     from transformers import DynamicCache, PreTrainedModel, PreTrainedTokenizerBase
+
+Precision = Literal["float32", "bfloat16"]
 
 
 class LoadedModel(NamedTuple):
@@ -181,10 +183,11 @@ def load_transformers_engine(base_model: str, batch_size: int, adapter: Path | N
     return TransformersEngine(*load_model(base_model, adapter), batch_size)
 
 
-def load_model(base_model: str, adapter: Path | None = None) -> LoadedModel:
+def load_model(base_model: str, adapter: Path | None = None, dtype: Precision | None = None) -> LoadedModel:
     """The base model, with the adapter merged into its weights if one is given, and the tokenizer.
 
-    float32 on CPU, bfloat16 on a CUDA device. Only safetensors weights are read, and no code from a model's folder.
+    Without `dtype`, float32 on CPU and bfloat16 on a CUDA device. Only safetensors weights are read, and no code from
+    a model's folder.
     """
     import torch
     from transformers import AutoModelForCausalLM
@@ -195,9 +198,9 @@ def load_model(base_model: str, adapter: Path | None = None) -> LoadedModel:
     register()
     logging.disable_progress_bar()
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    dtype = torch.bfloat16 if device == "cuda" else torch.float32
+    precision = dtype or ("bfloat16" if device == "cuda" else "float32")
     model: Any = AutoModelForCausalLM.from_pretrained(
-        base_model, dtype=dtype, use_safetensors=True, trust_remote_code=False
+        base_model, dtype=getattr(torch, precision), use_safetensors=True, trust_remote_code=False
     )
     if adapter is not None:
         from peft import PeftModel

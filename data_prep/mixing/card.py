@@ -21,6 +21,7 @@ from data_prep.plots import compact
 from oneday.files import sha256_file
 from oneday.page import words
 from oneday.records import Example
+from oneday.run_paths import stage_input
 
 TEMPLATE = Path(__file__).parents[1] / "templates/card.md.j2"
 SIZES = ("n<1K", "1K<n<10K", "10K<n<100K", "100K<n<1M", "1M<n<10M", "10M<n<100M", "100M<n<1B", "n>1B")
@@ -145,8 +146,13 @@ def linked(text: str) -> str:
 
 
 def mirror(source: SourceResult) -> str:
-    """The hub id that a source was read from where its origin does not show it; else empty, as for local files."""
-    return source.path if source.path is not None and source.commit and source.path not in source.origin else ""
+    """Where a source was read from, if its origin does not show it: a hub id, or what another stage wrote (RUN/...).
+
+    Empty for local files, whose path is nobody else's.
+    """
+    if source.path is None or source.path in source.origin:
+        return ""
+    return source.path if source.commit or stage_input(source.path) is not None else ""
 
 
 def code(text: str) -> str:

@@ -156,11 +156,13 @@ class Mix(Settings):
     its first blank line, what follows one in an answer is learnt in vain: `blank_line_in_answer` says whether such a
     row is kept as it is, its blank lines become line ends (join), or it is dropped.
     An input of one of the `one_answer_tasks` has one right answer: where there are several, all its rows go. A row
-    goes for `competition_rows` if its input (white space and case aside) is that of a row of these sets; an input of
-    two sentences (Sentence A, Sentence B) also if it is the second one alone, or both without these names.
+    goes for `competition_rows` if its input is that of a row of these sets; an input of two sentences (Sentence A,
+    Sentence B) also if it is the second one alone, or both without these names. In both, and for `split_by: input`,
+    two inputs that differ in case and white space alone are the same one.
     Beside the rows for training, `eval_share` are for the loss during training and `test_share` for the evaluation
-    afterwards. `subsets` are named lists of sources; the rows of each are also written by themselves, as
-    train-NAME, eval-NAME and test-NAME.
+    afterwards: single rows, all rows of an input (of whatever source) or whole tasks, as `split_by` says. Rows by rows,
+    an input that is asked in several ways may be trained on and tested. `subsets` are named lists of sources; the rows
+    of each are also written by themselves, as train-NAME, eval-NAME and test-NAME.
     """
 
     sources: list[MixSource] = Field(min_length=1)
@@ -178,7 +180,7 @@ class Mix(Settings):
     personal_data: PersonalData | None = None
     joint_caps: list[JointCap] = Field(default=[])
     budget: Budget | None = None
-    split_by: Literal["row", "task"] = "row"
+    split_by: Literal["row", "input", "task"] = "row"
     eval_share: float = Field(gt=0, lt=1)
     test_share: float = Field(default=0, ge=0, lt=1)
     subsets: dict[SubsetName, list[str]] = Field(default={})
@@ -206,6 +208,11 @@ class Mix(Settings):
     def eval_sets(self) -> list[EvalSet]:
         """The sets that the rows are compared with word by word."""
         return [] if self.decontaminate is None else self.decontaminate.eval_sets
+
+    @property
+    def compares_inputs(self) -> bool:
+        """Whether it must be known which rows have the same input."""
+        return bool(self.one_answer_tasks) or self.split_by == "input"
 
     @property
     def reads_held_out(self) -> bool:

@@ -1,4 +1,7 @@
-"""Inputs with several answers, of tasks in which an input has one: which rows they have, over all sources."""
+"""Inputs with several answers, of tasks in which an input has one: which rows they have, over all sources.
+
+Two inputs that differ in case and white space alone have one key.
+"""
 
 import difflib
 from collections.abc import Sequence

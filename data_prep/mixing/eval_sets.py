@@ -39,7 +39,7 @@ def read_compared(mix: Mix, run_dir: Path, work: Path) -> Compared:
     """All sets that a recipe names; errors as of `read_eval_sets`."""
     return Compared(
         read_eval_sets(mix.eval_sets, run_dir, work),
-        read_eval_sets(mix.competition_rows, run_dir, work / "competition", COMPETITION_ROWS),
+        read_eval_sets(mix.competition_rows, run_dir, work, COMPETITION_ROWS),
     )
 
 
@@ -90,7 +90,7 @@ def _texts(eval_set: EvalSet, run_dir: Path, work: Path) -> Iterator[tuple[str, 
         return ((f"{row.task}/{row.id}", row.input) for row in iterate_jsonl(run_dir / HELD_OUT, HeldOut))
     if isinstance(eval_set, HelmSet):
         return _helm_texts(eval_set)
-    return _table_texts(eval_set, run_dir, work / "eval_sets" / sha256_json(eval_set.name)[:16])
+    return _table_texts(eval_set, run_dir, work / "downloads")
 
 
 def _encodable(text: str) -> str:

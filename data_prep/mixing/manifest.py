@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from data_prep.mixing import findings
 from data_prep.mixing.eval_sets import Compared
+from data_prep.mixing.machine_translation import published_of
 from data_prep.mixing.output import SCHEMA, PartLines
 from data_prep.mixing.part import PartReport
 from data_prep.mixing.plan import Located
@@ -19,7 +20,6 @@ from data_prep.mixing.records import TOKEN_EDGES, Manifest, OutputFile, SourceRe
 from data_prep.mixing.rows import AllRows, Fates
 from data_prep.mixing.split import FileRows, Split
 from data_prep.mixing.tokens import count_tokens, counts_every_row
-from data_prep.sources.catalogue import source_of
 from data_prep.sources.mix_config import DataSet
 from oneday.files import sha256_file
 from oneday.recipe import Recipe
@@ -62,7 +62,7 @@ def make_manifest(recipe: Recipe, output_dir: Path, made: Made) -> Manifest:
         tokenizer=recipe.base_model,
         tokens_counted=counted,
         sources=[
-            _source(source, made, made.fates.dropped[place], table.filter(pl.col("source") == place))
+            _source(recipe, source, made, made.fates.dropped[place], table.filter(pl.col("source") == place))
             for place, source in enumerate(made.sources)
         ],
         files=[_file(output_dir / f"{file.stem}.{mix.output}", file) for file in made.files],
@@ -86,9 +86,11 @@ def _file(path: Path, file: FileRows) -> OutputFile:
     )
 
 
-def _source(source: Located, made: Made, dropped_later: Counter[str], used: pl.DataFrame) -> SourceResult:
+def _source(
+    recipe: Recipe, source: Located, made: Made, dropped_later: Counter[str], used: pl.DataFrame
+) -> SourceResult:
     """What is known of a source; `used` are its rows that are used, with their tokens."""
-    settings, published = source.settings, source_of(source.settings)
+    settings, published = source.settings, published_of(source.settings, recipe.data.translate)
     data_set = settings if isinstance(settings, DataSet) else None
     parts = [report for report in made.reports if report.source == source.name]
     dropped = sum((Counter(report.dropped) for report in parts), Counter(dropped_later))

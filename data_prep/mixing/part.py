@@ -1,7 +1,7 @@
 """One chunk of a source -> one part on disk: clean rows, and the numbers by which the parts are compared.
 
     PART/lines.jsonl    the examples as they will be written, one a line
-    PART/rows.parquet   a row a line: where it starts, its keys for duplicates and contradictions, bytes, tokens, task
+    PART/rows.parquet   a row a line: where it starts, its keys for duplicates and inputs, bytes, tokens, task
     PART/near/          MinHash and word ids of the inputs, where near-duplicates are looked for
     PART/part.json      what was read and dropped, and why; written last
 
@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel
 
 from data_prep.mixing.cleaning import Sieve, clean, drop_unusable
-from data_prep.mixing.competition import CompetitionFound, find_competition
+from data_prep.mixing.competition import CompetitionFound, comparable, find_competition
 from data_prep.mixing.contamination import Contaminated, find_contaminated
 from data_prep.mixing.context import Context, Job
 from data_prep.mixing.drafts import read_drafts
@@ -174,8 +174,8 @@ def write_rows(frame: pl.DataFrame, context: Context, folder: Path) -> None:
         "tokens": tokens.astype(np.uint32),
         "task": frame["task"],
     }
-    if mix.one_answer_tasks:  # inputs as they stand in the prompts
-        columns["input_key"], _ = keys_of(frame["input"].str.strip_chars(WHITE_SPACE))
+    if mix.compares_inputs:
+        columns["input_key"], _ = keys_of(pl.Series(list(map(comparable, frame["input"])), dtype=pl.String))
     table = io.BytesIO()  # a full disk is an OSError from a file of Python's own
     pl.DataFrame(columns).write_parquet(table, compression="uncompressed")
     (folder / "rows.parquet").write_bytes(table.getbuffer())

@@ -14,7 +14,7 @@ from data_prep.mixing.part import PartReport
 from data_prep.sources.chunks import plan_chunks
 from data_prep.sources.data_set import Resolved, check_columns, fingerprint, resolve, told_of
 from data_prep.sources.mix_config import DataSet, MixSource, Sampled, name_of
-from oneday.files import sha256_file, sha256_json
+from oneday.files import sha256_file
 from oneday.page import words
 from oneday.run_paths import located, stage_input
 from oneday.stage import StageError
@@ -58,7 +58,7 @@ def locate(mix: Mix, run_dir: Path, work: Path) -> list[Located]:
             found.append(Located(source, Resolved((path,), sha256_file(path), None)))
             continue
         with named(source):
-            resolved = resolve(source, work / "downloads" / sha256_json(name_of(source))[:16], run_dir)
+            resolved = resolve(source, work / "downloads", run_dir)
             check_columns(source, resolved.files)
         found.append(Located(source, resolved))
     return found

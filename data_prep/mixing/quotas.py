@@ -1,6 +1,7 @@
 """Which of the clean rows are used: caps of a source, caps of several, then the budget by the weights of the sources.
 
-Rows are drawn at random from a generator of the source's own, so that a change of one source leaves the others' draw.
+Rows are drawn at random from a generator of the source's own, so that a change of one source leaves the others' draw;
+of an answer the first ones are taken, as the stage translate does, so that both have the same rows of a data set.
 """
 
 from collections.abc import Sequence
@@ -23,13 +24,13 @@ def draw_keys(source: MixSource, rows: int, seed: int) -> Keys:
     return generator(seed, f"mix {name_of(source)}").random(rows)
 
 
-def within_answer_cap(source: MixSource, answers: NDArray[np.uint64], keys: Keys) -> Flags:
-    """Which rows of a source its cap on the rows of each answer lets through."""
+def within_answer_cap(source: MixSource, answers: NDArray[np.uint64]) -> Flags:
+    """Which rows of a source its cap on the rows of each answer lets through: the first ones, as the file has them."""
     most = source.max_rows_per_answer
-    kept = np.ones(len(keys), dtype=bool)
-    if most is None or len(keys) <= most:
+    kept = np.ones(len(answers), dtype=bool)
+    if most is None or len(answers) <= most:
         return kept
-    order = np.lexsort((-keys, answers))
+    order = np.argsort(answers, kind="stable")
     other_than_last = np.flatnonzero(answers[order][1:] != answers[order][:-1]) + 1
     starts = np.concatenate([[0], other_than_last])
     places = np.arange(len(order)) - np.repeat(starts, np.diff(starts, append=len(order)))

@@ -79,7 +79,7 @@ def load_rows(folder: Path, reports: Sequence[PartReport], mix: Mix) -> AllRows:
     places = {name_of(source): place for place, source in enumerate(mix.sources)}
     kept = [report.kept for report in reports]
     names = ["start", "size", "key_high", "key_low", "answer_key", "bytes", "tokens", "task"]
-    names += ["input_key"] if mix.one_answer_tasks else []
+    names += ["input_key"] if mix.compares_inputs else []
     tables = [
         pl.read_parquet(folder / part_folder(report.number) / "rows.parquet", columns=names) for report in reports
     ]
@@ -146,7 +146,7 @@ def _quotas(rows: AllRows, mix: Mix, seed: int, fates: Fates) -> None:
     for place, source in enumerate(mix.sources):
         own = _alive(rows, fates, place)
         keys[own] = draw_keys(source, len(own), seed)
-        fates.drop(own[~within_answer_cap(source, answers[own], keys[own])], "over_answer_cap")
+        fates.drop(own[~within_answer_cap(source, answers[own])], "over_answer_cap")
         own = own[fates.alive[own]]
         fates.drop(own[~within_caps(source, tokens[own], keys[own])], "over_source_cap")
     _joint_caps(rows, mix, seed, fates)

@@ -87,14 +87,22 @@ def _competition(mix: Mix) -> Iterator[str]:
 
 def _one_answer(mix: Mix) -> Iterator[str]:
     if mix.one_answer_tasks:
-        yield f"An input with several answers goes with all its rows, in the tasks {_listed(mix.one_answer_tasks)}."
+        yield (
+            f"An input with several answers goes with all its rows, in the tasks {_listed(mix.one_answer_tasks)}; "
+            "case and white space do not count."
+        )
 
 
 def _split(mix: Mix) -> str:
     purpose = "for evaluation" if not mix.test_share else "for evaluation during the training"
     tested = f" and {100 * mix.test_share:g} % for the test after it" if mix.test_share else ""
-    whole = ", whole tasks" if mix.split_by == "task" else ""
-    return f"The rows are shuffled; {100 * mix.eval_share:g} % of them are {purpose}{tested}{whole}."
+    shares = f"The rows are shuffled; {100 * mix.eval_share:g} % of them are {purpose}{tested}"
+    if mix.split_by == "task":
+        return f"{shares}, whole tasks."
+    if mix.split_by == "input":
+        return f"{shares}. All rows of an input are in one part; case and white space do not count."
+    apart = " Rows with the same input but another instruction may be in different parts."
+    return f"{shares}.{apart if mix.exact_duplicates == 'question' else ''}"
 
 
 def _listed(names: Sequence[str]) -> str:
@@ -115,8 +123,7 @@ def _near_duplicates(config: NearDuplicates | None) -> str:
 def _caps(mix: Mix) -> Iterator[str]:
     for source in mix.sources:
         if source.max_rows_per_answer is not None:
-            most = f"{source.max_rows_per_answer:,} rows of each answer"
-            yield f"Of {name_of(source)} at most {most} are used, drawn at random."
+            yield f"Of {name_of(source)} the first {source.max_rows_per_answer:,} rows of each answer are used."
         cap = _cap(source)
         if cap:
             yield f"Of {name_of(source)} at most {cap} are used, drawn at random."

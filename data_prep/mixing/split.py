@@ -2,8 +2,8 @@
 
 import random
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 import polars as pl
@@ -14,6 +14,7 @@ from data_prep.sources.mix_config import name_of
 from oneday.stage import StageError
 
 Task = tuple[int, str]  # the place of its source, and its name
+Unit = TypeVar("Unit", Task, int)  # rows that stay together: of a task, or of an input, which is its key
 
 
 class Split(NamedTuple):
@@ -42,14 +43,20 @@ class FileRows(NamedTuple):
 
 
 def shuffled_split(kept: list[int], rows: AllRows, mix: Mix, seed: int) -> Split:
-    """The rows `kept` in random order, `mix.eval_share` of them (or whole tasks of about as many) for evaluation.
+    """The rows `kept` in random order, `mix.eval_share` of them (or whole inputs or tasks, about as many) to evaluate.
 
     Another `mix.test_share` of them are for the test. StageError if a part is left without a row.
     """
     order = list(kept)
     random.Random(f"{seed} mix").shuffle(order)
     wanted = [round(len(order) * share) for share in (mix.eval_share, mix.test_share)]
-    split = _by_row(order, *wanted) if mix.split_by == "row" else _by_task(order, rows, mix, wanted, seed)
+    match mix.split_by:
+        case "row":
+            split = _by_row(order, *wanted)
+        case "input":
+            split = _by_input(order, rows, mix, wanted, seed)
+        case "task":
+            split = _by_task(order, rows, mix, wanted, seed)
     if not split.train or not split.eval or (mix.test_share and not split.test):
         raise StageError(_too_few(split, mix))
     return split
@@ -74,32 +81,52 @@ def _by_task(order: list[int], rows: AllRows, mix: Mix, wanted: Sequence[int], s
     """Whole tasks for each part, in random order, those for evaluation first."""
     names = rows.columns["task"].cast(pl.String)[order].to_list()
     task_of: dict[int, Task] = {row: (int(rows.source[row]), name) for row, name in zip(order, names, strict=True)}
-    sizes = Counter(task_of.values())
-    tasks = sorted(sizes)
-    random.Random(f"{seed} mix tasks").shuffle(tasks)
-    for_eval = _tasks_of_about(wanted[0], tasks, sizes)
-    left = [task for task in tasks if task not in for_eval]
-    for_test = _tasks_of_about(wanted[1], left, sizes) if mix.test_share else set()
-    if order and (not for_eval or (mix.test_share and not for_test)):
-        found = "all rows are of one task" if len(tasks) == 1 else f"the rows are of {len(tasks)} tasks alone"
+    split = _whole(order, task_of, mix, wanted, random.Random(f"{seed} mix tasks"))
+    if order and (not split.eval or (mix.test_share and not split.test)):
+        tasks = len(set(task_of.values()))
+        found = "all rows are of one task" if tasks == 1 else f"the rows are of {tasks} tasks alone"
         raise StageError(f"mix.split_by is task, but {found}: name a task_column, or split by row (data.yaml)")
+    return split
+
+
+def _by_input(order: list[int], rows: AllRows, mix: Mix, wanted: Sequence[int], seed: int) -> Split:
+    """All rows of an input in one part, whatever their sources; inputs in random order, those for evaluation first."""
+    input_of: dict[int, int] = dict(zip(order, rows.numbers("input_key")[order].tolist(), strict=True))
+    split = _whole(order, input_of, mix, wanted, random.Random(f"{seed} mix inputs"))
+    if order and (not split.eval or (mix.test_share and not split.test)):
+        inputs = len(set(input_of.values()))
+        found = "all rows have one input" if inputs == 1 else f"the rows have {inputs} inputs alone"
+        raise StageError(f"mix.split_by is input, but {found}: use more rows, or split by row (data.yaml)")
+    return split
+
+
+def _whole(
+    order: list[int], unit_of: Mapping[int, Unit], mix: Mix, wanted: Sequence[int], generator: random.Random
+) -> Split:
+    """Whole units for evaluation and, if the recipe has a share for it, for the test; all others to train on."""
+    sizes = Counter(unit_of.values())
+    units = sorted(sizes)
+    generator.shuffle(units)
+    for_eval = _units_of_about(wanted[0], units, sizes)
+    left = [unit for unit in units if unit not in for_eval]
+    for_test = _units_of_about(wanted[1], left, sizes) if mix.test_share else set()
     return Split(
-        [row for row in order if task_of[row] not in for_eval | for_test],
-        [row for row in order if task_of[row] in for_eval],
-        [row for row in order if task_of[row] in for_test],
+        [row for row in order if unit_of[row] not in for_eval and unit_of[row] not in for_test],
+        [row for row in order if unit_of[row] in for_eval],
+        [row for row in order if unit_of[row] in for_test],
     )
 
 
-def _tasks_of_about(wanted: int, tasks: Sequence[Task], sizes: Counter[Task]) -> set[Task]:
-    """Each task, in their order, that still fits into what is wanted; at least one, if another one stays."""
-    chosen: set[Task] = set()
+def _units_of_about(wanted: int, units: Sequence[Unit], sizes: Counter[Unit]) -> set[Unit]:
+    """Each unit, in their order, that still fits into what is wanted; at least one, if another one stays."""
+    chosen: set[Unit] = set()
     total = 0
-    for task in tasks:
-        if total + sizes[task] <= wanted:
-            chosen.add(task)
-            total += sizes[task]
-    if not chosen and len(tasks) > 1:
-        chosen = {min(tasks, key=lambda task: (sizes[task], task))}
+    for unit in units:
+        if total + sizes[unit] <= wanted:
+            chosen.add(unit)
+            total += sizes[unit]
+    if not chosen and len(units) > 1:
+        chosen = {min(units, key=lambda unit: (sizes[unit], unit))}
     return chosen
 
 

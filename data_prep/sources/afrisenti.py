@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from data_prep.sources.example_source import Draft, Drop, ExampleSource, Row
 from data_prep.sources.mix_config import AfriSenti
-from data_prep.sources.row_values import class_of, composed, filled_text, in_turn, own_id
+from data_prep.sources.row_values import by_text, class_of, composed, filled_text, own_id
 from oneday.buzuzu_mavi import POLARITIES, SENTIMENT, task_name
 
 
@@ -15,7 +15,7 @@ def convert(row: Row, place: str, settings: AfriSenti) -> Iterator[Draft | Drop]
     """The tweet as it is, with the language's word for its label. Raises Unusable."""
     tweet = filled_text(row, "tweet")
     answer = SENTIMENT[settings.language][class_of(row, "label", POLARITIES)]
-    instruction, task = in_turn(settings.instructions, place), task_name("sentiment", settings.language)
+    instruction, task = by_text(settings.instructions, tweet), task_name("sentiment", settings.language)
     yield composed(Draft(instruction, tweet, answer, task, own_id(row, place, "ID")))
 
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from data_prep.sources.example_source import Draft, Drop, ExampleSource, Row, Unusable, licence_of_parts, text_of
 from data_prep.sources.mix_config import InkubaInstruct
-from data_prep.sources.row_values import composed, filled_text, share_of
+from data_prep.sources.row_values import by_text, composed, filled_text, share_of
 from oneday.buzuzu_mavi import LANGUAGES, labels_of, task_name
 
 TASKS = {"sentiment": "sentiment", "translation": "mmt"}
@@ -48,13 +48,10 @@ def _unwanted(row: Row, settings: InkubaInstruct) -> str | None:
 
 
 def _instruction(row: Row, text: str, settings: InkubaInstruct) -> str:
-    """The row's own with the replacements of the settings; theirs where it has none, and for translation.
-
-    Which of theirs the text decides, so that a row which is there twice has the same one and is found as a duplicate.
-    """
+    """The row's own with the replacements of the settings; one of theirs where it has none, and for translation."""
     own = "" if row.get("instruction") is None else text_of(row, "instruction")
     if settings.task == "translation" or not own.strip():
-        return settings.instructions[int(share_of(text) * len(settings.instructions))]
+        return by_text(settings.instructions, text)
     for old, new in settings.replace.items():
         own = own.replace(old, new)
     return own

@@ -4,7 +4,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, Tag, field_validator, model_validator
 
-from oneday.buzuzu_mavi import Language
+from oneday.buzuzu_mavi import LANGUAGE_NAMES, Language
 from oneday.config import Settings, chosen_by
 from oneday.run_paths import checked
 
@@ -15,9 +15,9 @@ Share = Annotated[float, Field(gt=0, le=1)]
 class Quota(Settings):
     """What of a source is used, after everything that is not clean is gone.
 
-    `weight` is its part of mix.budget, relative to the other sources. Without a budget all of it is used, up to
-    `max_rows` and `max_tokens`, and of each answer up to `max_rows_per_answer`. `name` is its name in the data and the
-    reports (default: the source).
+    `weight` is its part of mix.budget, relative to the other sources. Without a budget all of it is used: of each
+    answer the first `max_rows_per_answer`, in the order of the file; of these up to `max_rows` and `max_tokens`, drawn
+    at random. `name` is its name in the data and the reports (default: the source).
     """
 
     name: str | None = Field(default=None, min_length=1)
@@ -52,6 +52,22 @@ class DataSet(Quota):
         if not all(split.split("+")):
             raise ValueError("a plus sign joins two splits, as in train+validation")
         return split
+
+
+class InOneLanguage(DataSet):
+    """A data set with a config a language (hau), or a pair of languages (en-hau); `language` is that of the tasks."""
+
+    language: Language
+
+    @model_validator(mode="after")
+    def _language_of_the_config(self) -> Self:
+        parts = (self.config or "").lower().split("-")
+        named = {part: LANGUAGE_NAMES[part] for part in parts if part in LANGUAGE_NAMES}
+        other = [part for part, language in named.items() if language != self.language]
+        if other:
+            found = named[other[0]].title()
+            raise ValueError(f"config {self.config} is {found}, but language is {self.language}; change one of them")
+        return self
 
 
 class Lima(DataSet):
@@ -128,15 +144,17 @@ class InkubaInstruct(DataSet):
         return self
 
 
-class AfriSenti(DataSet):
-    """AfriSenti: tweets and their sentiment. The `instructions` are used in turn, by the number of the row."""
+class AfriSenti(InOneLanguage):
+    """AfriSenti: tweets and their sentiment.
+
+    A tweet gets one of the `instructions`, by its text: each as often, and the same for a tweet that is there twice.
+    """
 
     source: Literal["afrisenti"]
-    language: Language
     instructions: list[Text] = Field(min_length=1)
 
 
-class Xnli(DataSet):
+class Xnli(InOneLanguage):
     """XNLI, or AfriXNLI as its `edition`: whether a sentence follows from another.
 
     Both have the same rows; the edition decides which licence and origin are published.
@@ -144,7 +162,6 @@ class Xnli(DataSet):
 
     source: Literal["xnli"]
     edition: Literal["xnli", "afrixnli"] = "xnli"
-    language: Language
     instruction: Text
 
     @model_validator(mode="after")
@@ -156,22 +173,20 @@ class Xnli(DataSet):
         return self
 
 
-class Mafand(DataSet):
+class Mafand(InOneLanguage):
     """MAFAND: news in English, to be translated."""
 
     source: Literal["mafand"]
-    language: Language
     instruction: Text
 
 
-class Wmt22African(DataSet):
+class Wmt22African(InOneLanguage):
     """WMT22 African: English sentences of web pages, to be translated.
 
     Those with a score of at least `min_laser_score` count; of them the share `draw` is used, by a row's text.
     """
 
     source: Literal["wmt22_african"]
-    language: Language
     instruction: Text
     min_laser_score: float | None = None
     draw: Share = 1

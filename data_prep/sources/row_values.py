@@ -1,4 +1,4 @@
-"""What converters take of rows: texts, classes, pairs of sentences, ids; and what a row's number or text decides.
+"""What converters take of rows: texts, classes, pairs of sentences, ids; and what a row's text decides.
 
 What is absent, or of no use, is Unusable by name.
 """
@@ -20,11 +20,13 @@ def filled_text(row: Row, column: str) -> str:
 
 
 def own_id(row: Row, place: str, column: str = "id") -> str:
-    """The row's id, a text or a whole number; its place where it has none."""
+    """The row's place and its id (a text or a whole number) where it has one: train-17/ha_00017. No two rows share it.
+
+    The id alone would not do: those of train and dev may be the same.
+    """
     value = row.get(column)
-    if isinstance(value, int) and not isinstance(value, bool):
-        return str(value)
-    return value if isinstance(value, str) and value else place
+    known = isinstance(value, int | str) and not isinstance(value, bool) and value != ""
+    return f"{place}/{value}" if known else place
 
 
 def class_of(row: Row, column: str, names: Sequence[str]) -> int:
@@ -53,9 +55,12 @@ def pair_of(row: Row, source: str, target: str) -> tuple[str, str]:
     return filled_text(texts, source), text_of(texts, target)
 
 
-def in_turn(texts: Sequence[str], place: str) -> str:
-    """The text whose turn it is at a row: the first one at row 1 of a file ('train-1')."""
-    return texts[(int(place.rpartition("-")[2]) - 1) % len(texts)]
+def by_text(texts: Sequence[str], text: str) -> str:
+    """One of the texts, each as often, as a row's own text decides: a row that is there twice has the same one.
+
+    White space around it and the way a character is encoded (NFC) do not count.
+    """
+    return texts[int(share_of(normalize("NFC", text).strip()) * len(texts))]
 
 
 def share_of(*texts: str) -> float:

@@ -39,7 +39,8 @@ class Translate(Settings):
     of the hub's. `source_language` and `target_language` are the model's codes, such as swh_Latn for NLLB-200; an
     OPUS-MT model of one pair must be that of these two. Of each value of `label` the first `max_rows_per_label` rows in
     the file's order are taken. Texts longer than `max_input_tokens` are cut, and translations end at `max_new_tokens`.
-    Rows of which a field equals a field of one of `competition_rows` (white space and case aside) are left out.
+    Rows of which a field equals a field of one of `competition_rows` (white space and case aside) are left out. Each of
+    their `fields` is compared by itself: the fields of a set are not joined, as those of mix.competition_rows are.
     """
 
     data: DataSet

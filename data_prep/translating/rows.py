@@ -2,17 +2,17 @@
 
 import unicodedata
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from data_prep.mixing.competition import comparable
 from data_prep.mixing.config import TableSet
 from data_prep.sources.chunks import plan_chunks, read_chunk
 from data_prep.sources.data_set import require_columns, resolve, told_of
 from data_prep.sources.example_source import Drop, Row, Unusable, text_of
 from data_prep.translating.config import Translate
-from oneday.files import sha256_json
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ def select_rows(settings: Translate, run_dir: Path, work: Path) -> Selection:
     """
     competition = _competition_texts(settings.competition_rows, run_dir, work)
     with told_of("translate.data"):
-        files = resolve(settings.data, work / "data", run_dir).files
+        files = resolve(settings.data, work, run_dir).files
         keys = {**dict.fromkeys(settings.fields, "translate.fields"), settings.label: "translate.label"}
         require_columns([*settings.fields, settings.label], files, keys)
         selection = Selection()
@@ -68,6 +68,7 @@ def _take(place: str, row: Row | Drop, settings: Translate, competition: set[str
     label = label_text(row.get(settings.label), settings.label, place)
     selection.read_of_label[label] += 1
     texts = {name: plain_text(text_of(row, name)) for name in settings.fields}
+    require_unicode((label, *texts.values()))
     if not all(texts.values()):
         raise Unusable("blank_field")
     if any(comparable(text) in competition for text in texts.values()):
@@ -90,14 +91,17 @@ def label_text(value: Any, column: str, place: str) -> str:
     return str(value).strip()
 
 
+def require_unicode(texts: Iterable[str]) -> None:
+    """Raises Unusable if a text holds half of a surrogate pair: no tokenizer reads it, and no file can hold it."""
+    try:
+        "".join(texts).encode()
+    except UnicodeEncodeError as error:
+        raise Unusable("lone_surrogate") from error
+
+
 def plain_text(text: str) -> str:
     """The text in NFC, without white space around it."""
     return unicodedata.normalize("NFC", text).strip()
-
-
-def comparable(text: str) -> str:
-    """The text as it is compared with others: white space and case do not count."""
-    return " ".join(unicodedata.normalize("NFC", text).casefold().split())
 
 
 def _competition_texts(tables: Sequence[TableSet], run_dir: Path, work: Path) -> set[str]:
@@ -105,7 +109,7 @@ def _competition_texts(tables: Sequence[TableSet], run_dir: Path, work: Path) ->
     found: set[str] = set()
     for table in tables:
         with told_of(f"translate.competition_rows: {table.name}"):
-            own = set(_texts_of(table, run_dir, work / "competition" / sha256_json(table.name)[:16]))
+            own = set(_texts_of(table, run_dir, work))
             if not own:
                 raise ValueError(f"there is no text in {', '.join(table.fields)}; name other fields, or leave it out")
             found |= own

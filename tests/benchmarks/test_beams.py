@@ -18,10 +18,24 @@ def test_both_ways_of_beam_search_are_timed_and_say_the_same(
     tiny_model_dir: Path, texts: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     options = ["--model", str(tiny_model_dir), "--texts", str(texts), "--sentences", "3", "--threads", "1"]
+    options += ["--beams", "2", "--repetition-penalty", "1.5"]
     assert beams.main([*options, "--max-new-tokens", "6", "--alone", "2", "--no-target"]) == 0
     said = capsys.readouterr().out
-    assert "| model.generate, 1 at a time | 2 |" in said and "| oneday, 16 at a time | 3 |" in said
+    assert "2 beams, repetition penalty 1.5, at most 6 new tokens" in said
+    assert "| model.generate, 1 at a time | 2 |" in said and "| oneday, 16 at a time | 2 |" in said
+    assert "| oneday, 16 at a time | 3 |" in said
+    assert "times the sentences a second, over the same 2 sentences" in said
     assert "2 of 2 texts are identical" in said
+    assert ", float32, " in said
+
+
+def test_all_sentences_are_timed_once_both_ways(
+    tiny_model_dir: Path, texts: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    options = ["--model", str(tiny_model_dir), "--texts", str(texts), "--sentences", "2", "--threads", "1"]
+    assert beams.main([*options, "--max-new-tokens", "2", "--no-target"]) == 0
+    said = capsys.readouterr().out
+    assert said.count("| oneday, 16 at a time | 2 |") == 1 and "over the same 2 sentences" in said
 
 
 def test_a_missed_target_is_an_error(

@@ -8,14 +8,18 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from data_prep.mix import STAGE, Execution, main, run
+from data_prep.mixing.eval_sets import read_compared
 from data_prep.mixing.output import SCHEMA
-from data_prep.mixing.plan import check_local, source_fingerprints
+from data_prep.mixing.plan import check_local, locate, source_fingerprints
 from data_prep.mixing.records import Manifest
 from data_prep.mixing.rules import rules_in_words
+from data_prep.same_input import normalised
 from oneday.buzuzu_mavi import entailment_input
-from oneday.files import read_json, read_jsonl
+from oneday.files import read_json, read_jsonl, sha256_json
 from oneday.records import Example
 from oneday.stage import Outcome, StageError, execute
+from tests.data_prep.sources.tables_written import write_rows
+from tests.data_prep.translating.toys import translate_settings
 
 if TYPE_CHECKING:
     from tests.conftest import RecipeFolder
@@ -25,7 +29,7 @@ FIELDS = {"question_answer": {"question": "q", "answer": "a"}, "task_column": "t
 ZINDI = """
 models: [untuned]
 decoding: {label_answers: generate, normalise: none, max_new_tokens: {label: 15, translation: 100}, beams: 4,
-           batch_size: 8}
+           repetition_penalty: 1.0, batch_size: 8}
 parameter_size: 400000000
 bootstrap: {resamples: 100, confidence: 0.95, seed: 1}
 """
@@ -127,6 +131,35 @@ def test_contradictions_are_looked_for_where_whole_questions_are_compared(
     assert outcome.dropped == {"contradictory_answers": 2}
 
 
+def test_variants_of_an_input_contradict_each_other(recipe: "RecipeFolder", tmp_path: Path) -> None:
+    variants = ["Na  GODE\u0301 da", "na god\u00e9 da\n", "na gode da", "na gode da."]
+    data = [{"q": text, "a": answer, "t": "mood"} for text, answer in zip(variants, "ynyn", strict=True)]
+    outcome = mixed(recipe, tmp_path, source(tmp_path / "a.jsonl", rows(20) + data), one_answer_tasks=["mood"])
+    assert outcome.dropped == {"contradictory_answers": 2}
+    assert {row.input for row in all_rows(tmp_path)} >= set(variants[2:])
+
+
+@pytest.mark.parametrize(("test_share", "sizes"), [(0.1, [112, 32, 16]), (0.0, [128, 32])])
+def test_an_input_asked_in_several_ways_is_in_one_part_where_the_recipe_splits_by_input(
+    recipe: "RecipeFolder", tmp_path: Path, test_share: float, sizes: list[int]
+) -> None:
+    loud = [{**row, "q": f" {row['q'].upper()}"} for row in rows(40)]
+    sources = [
+        source(tmp_path / f"{n}.jsonl", own, instruction=f"Say {n}.")
+        for n, own in enumerate((rows(40), loud, rows(40), rows(40)))
+    ]
+    if not test_share:
+        (recipe.path / "zindi.yaml").unlink()  # it would score the rows of the test
+    together = {"split_by": "input", "exact_duplicates": "question", "test_share": test_share}
+    mixed(recipe, tmp_path, *sources, **together)
+    parts = [written(tmp_path, name) for name in ("train", "eval", "test")[: len(sizes)]]
+    assert [len(part) for part in parts] == sizes
+    inputs = [{normalised(row.input) for row in part} for part in parts]
+    assert sum(map(len, inputs)) == len(set.union(*inputs)) == 40
+    mixed(recipe, tmp_path, *sources, **together | {"split_by": "row"})
+    assert {row.input for row in written(tmp_path, "train")} & {row.input for row in written(tmp_path, "eval")}
+
+
 def test_a_task_that_no_row_has_is_an_error(recipe: "RecipeFolder", tmp_path: Path) -> None:
     with pytest.raises(StageError, match=r"no clean row is of the task 'modo'; tasks there: mood"):
         mixed(recipe, tmp_path, source(tmp_path / "a.jsonl", rows(40)), one_answer_tasks=["modo"])
@@ -184,8 +217,8 @@ def test_a_cap_on_each_answer_and_a_joint_cap_are_counted_apart(recipe: "RecipeF
         budget={"rows": 40},
     )
     assert outcome.dropped == {"over_answer_cap": 20, "over_source_cap": 5, "over_joint_cap": 15, "over_budget": 5}
-    answers = [row.answer for row in all_rows(tmp_path) if row.source == "a"]
-    assert answers.count("yes") <= 10
+    capped = {row.id for row in all_rows(tmp_path) if row.source == "a" and row.answer == "yes"}
+    assert capped and capped <= {f"a-{number}" for number in range(1, 11)}
     assert len(all_rows(tmp_path)) == 40
 
 
@@ -223,7 +256,8 @@ def test_a_subset_without_rows_leaves_no_file(recipe: "RecipeFolder", tmp_path: 
 def below(recipe: "RecipeFolder", **changes: Any) -> None:
     """Make the rows of an earlier stage the only source."""
     table = {"source": "table", "name": "t", "path": "RUN/04a_translate/rows.jsonl", **FIELDS}
-    recipe.edit("data.yaml", mix__sources=[table | changes])
+    translate = translate_settings(Path("sw.jsonl"), "facebook/nllb-200-3.3B")
+    recipe.edit("data.yaml", translate=translate, mix__sources=[table | changes])
 
 
 def test_rows_that_an_earlier_stage_wrote_are_read_below_the_run_folder(recipe: "RecipeFolder", tmp_path: Path) -> None:
@@ -262,7 +296,7 @@ def test_the_command_mixes_published_data_and_says_what_it_would_read(
     recipe.edit("data.yaml", mix__sources=[table])
     arguments = [str(recipe.path), "--out", str(tmp_path / "run")]
     assert main([*arguments, "--dry-run"]) == 0
-    assert "at most 30 rows of each answer" in capsys.readouterr().out
+    assert "the first 30 rows of each answer" in capsys.readouterr().out
     assert main([*arguments, "--workers", "1"]) == 0
     assert "test 3" in capsys.readouterr().out
     assert (tmp_path / "run/05_mix/test.jsonl").is_file()
@@ -273,3 +307,41 @@ def test_no_rule_speaks_of_held_out_rows_where_there_are_none(recipe: "RecipeFol
     rules = " ".join(rules_in_words(recipe.load().data.mix))
     assert "No rows are held out before the mix." in rules
     assert "held out for the final evaluation" not in rules
+
+
+def test_translated_rows_are_published_as_what_they_are(recipe: "RecipeFolder", tmp_path: Path) -> None:
+    pairs = [{"premise": f"p {n}", "hypothesis": f"h {n}", "label": 0, "id": f"train-{n}"} for n in range(40)]
+    write_table(tmp_path / "04a_translate/translated.jsonl", pairs)
+    path = "RUN/04a_translate/translated.jsonl"
+    hausa = {"source": "xnli", "path": path, "language": "hausa", "instruction": "Follows?"}
+    translate = translate_settings(Path("sw.jsonl"), "facebook/nllb-200-3.3B")
+    recipe.edit("data.yaml", translate=translate, mix__sources=[hausa])
+    run(recipe.load(), tmp_path, tmp_path / "05_mix", Execution(workers=1))
+    (result,) = manifest_of(tmp_path).sources
+    assert "facebook/nllb-200-3.3B" in result.licence
+    assert result.remark.startswith("Machine-translated from swh_Latn to hau_Latn by facebook/nllb-200-3.3B; nobody")
+    assert result.origin.endswith("facebook/xnli, machine-translated by facebook/nllb-200-3.3B")
+    card, page = ((tmp_path / "05_mix" / name).read_text(encoding="utf-8") for name in ("README.md", "report.html"))
+    assert f"machine-translated by facebook/nllb-200-3.3B, read from `{path}` |" in card
+    assert f"machine-translated by facebook/nllb-200-3.3B, read from {path}</td>" in page
+    before = STAGE.settings(recipe.load())
+    recipe.edit("data.yaml", translate__model="facebook/nllb-200-1.3B")
+    assert before["translated_by"] == "facebook/nllb-200-3.3B"
+    assert STAGE.settings(recipe.load())["translated_by"] == "facebook/nllb-200-1.3B"
+
+
+def test_a_split_of_the_hub_is_downloaded_once_for_all_that_read_it(recipe: "RecipeFolder", tmp_path: Path) -> None:
+    commit = "0123456789abcdef0123456789abcdef01234567"
+    downloads = tmp_path / "05_mix/work/downloads"
+    path = downloads / sha256_json(["some/rows", None, "train", commit])[:16] / "train.parquet"
+    write_rows(path, rows(40))
+    hub = {"path": "some/rows", "revision": commit, "split": "train", "source": "table"}
+    sources = [hub | FIELDS | {"name": name} for name in ("a", "b")]
+    theirs = hub | {"name": "theirs", "fields": ["t"]}
+    decontaminate = {"ngram": 13, "short_ngram": 8, "max_eval_rows": 10, "eval_sets": [theirs]}
+    recipe.edit("data.yaml", mix__sources=sources, mix__competition_rows=[theirs], mix__decontaminate=decontaminate)
+    mix = recipe.load().data.mix
+    found = locate(mix, tmp_path, downloads.parent)
+    assert {source.resolved.files for source in found} == {(path.resolve(),)}
+    compared = read_compared(mix, tmp_path, downloads.parent)
+    assert len(compared.eval_rows) == len(compared.competition_rows) == 40

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from data_prep.translate import EXAMPLES, STAGE, preview
+from data_prep.translate import EXAMPLES, STAGE, _write_lines, preview
 from oneday.stage import Report, StageError, execute, plan
 from tests.data_prep.translating.toys import BAD, GOOD, QUALITY, toy_nllb, translate_settings
 
@@ -49,8 +49,15 @@ def data(tmp_path: Path) -> Path:
     return path
 
 
+def translate_by(recipe: "RecipeFolder", **settings: Any) -> None:
+    """Put translate into the recipe, and its rows among the sources of mix."""
+    translated = {"path": "RUN/04a_translate/translated.jsonl", "language": "hausa", "instruction": "Does it follow?"}
+    sources = [{"source": "sampled"}, {"source": "xnli"} | translated]
+    recipe.edit("data.yaml", translate=translate_settings(**settings), mix__sources=sources)
+
+
 def run(recipe: "RecipeFolder", run_dir: Path, **settings: Any) -> Report:
-    recipe.edit("data.yaml", translate=translate_settings(**settings))
+    translate_by(recipe, **settings)
     return execute(STAGE, recipe.load(), run_dir, announce=lambda line: None)
 
 
@@ -141,7 +148,7 @@ def test_equal_texts_are_translated_once(recipe: "RecipeFolder", nllb: Path, dat
 def test_a_dry_run_counts_the_texts_and_loads_no_model(
     recipe: "RecipeFolder", nllb: Path, data: Path, tmp_path: Path
 ) -> None:
-    recipe.edit("data.yaml", translate=translate_settings(data, nllb, max_rows_per_label=3))
+    translate_by(recipe, data_path=data, model=nllb, max_rows_per_label=3)
     told = preview(recipe.load(), tmp_path / "run")
     assert told == (
         f"  swh_Latn -> hau_Latn by {nllb}: 7 texts of 7 rows (0: 2, 1: 2, 2: 3); "
@@ -170,7 +177,7 @@ def test_what_is_absent_is_told_before_anything_is_done(
 
 
 def _planned(recipe: "RecipeFolder", nllb: Path, tmp_path: Path) -> str:
-    recipe.edit("data.yaml", translate=translate_settings(Path("RUN/05_mix/train.jsonl"), nllb))
+    translate_by(recipe, data_path=Path("RUN/05_mix/train.jsonl"), model=nllb)
     return plan(STAGE, recipe.load(), tmp_path / "run")
 
 
@@ -195,6 +202,13 @@ def test_a_column_that_json_cannot_hold_is_refused(recipe: "RecipeFolder", nllb:
     assert not (tmp_path / "run/04a_translate/translated.jsonl").exists()
 
 
+@pytest.mark.parametrize("row", [{"id": "sw-3", "place": "x"}, {"place": "sw-3"}])
+def test_a_line_that_cannot_be_written_is_told_by_its_id_or_its_place(tmp_path: Path, row: dict[str, str]) -> None:
+    with pytest.raises(ValueError, match=r"translate.data: row sw-3: a column cannot be written as JSON \(.*surrogate"):
+        _write_lines(tmp_path / "rows.jsonl", [row | {"text": "\ud800"}])
+    assert not list(tmp_path.iterdir())
+
+
 @pytest.mark.skipif(not XNLI.is_file(), reason="needs the sample of XNLI, ../shared/data/xnli_sw")
 def test_real_swahili_rows_go_through(recipe: "RecipeFolder", nllb: Path, tmp_path: Path) -> None:
     report = run(recipe, tmp_path / "run", **_real(nllb, max_rows_per_label=10))
@@ -209,7 +223,7 @@ def test_real_swahili_rows_go_through(recipe: "RecipeFolder", nllb: Path, tmp_pa
 @pytest.mark.slow
 @pytest.mark.skipif(not XNLI.is_file(), reason="needs the sample of XNLI, ../shared/data/xnli_sw")
 def test_a_run_that_is_killed_goes_on_to_the_same_bytes(recipe: "RecipeFolder", nllb: Path, tmp_path: Path) -> None:
-    recipe.edit("data.yaml", translate=translate_settings(**_real(nllb, batch_size=2)))
+    translate_by(recipe, **_real(nllb, batch_size=2))
     command = [sys.executable, "-m", "data_prep.translate", str(recipe.path), "--out"]
     subprocess.run([*command, str(tmp_path / "whole")], cwd=ROOT, check=True)
     process = subprocess.Popen([*command, str(tmp_path / "cut")], cwd=ROOT)

@@ -58,6 +58,7 @@ DECODING = {
     "normalise": "none",
     "max_new_tokens": {"label": 4, "translation": 6},
     "beams": 2,
+    "repetition_penalty": 1.2,
     "batch_size": 4,
 }
 

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 import pytest
@@ -11,10 +11,12 @@ import yaml
 
 from eval.answer import STAGE, model_of, read_questions, run
 from eval.questions import Answered
+from oneday.config import ConfigError
 from oneday.files import read_jsonl, write_jsonl
 from oneday.recipe import Recipe, load_recipe
 from oneday.records import Example
 from oneday.stage import StageError
+from serve.transformers_engine import LoadedModel, load_model
 
 if TYPE_CHECKING:
     from tests.conftest import RecipeFolder
@@ -27,6 +29,7 @@ ZINDI = {
         "normalise": "tokens",
         "max_new_tokens": {"label": 3, "translation": 4},
         "beams": 2,
+        "repetition_penalty": 1.2,
         "batch_size": 4,
     },
     "parameter_size": 1000,
@@ -62,7 +65,7 @@ def zindi_recipe(recipe: "RecipeFolder", tiny_model_dir: Path) -> Recipe:
 @pytest.mark.parametrize("form", ["jsonl", "parquet"])
 def test_the_first_rows_of_each_task_are_asked(tmp_path: Path, form: str) -> None:
     questions, left_out = read_questions(write_rows(tmp_path / f"test.{form}"), 2)
-    assert [question.id for question in questions] == ["toy-0", "toy-1", "toy-2", "toy-3"]
+    assert [question.id for question in questions] == [f"toy/toy-{number}" for number in range(4)]
     assert left_out == 1
     first = questions[0]
     assert (first.kind, first.language, first.prompt) == ("sentiment", "hausa", example(0, TASKS[0]).question)
@@ -72,6 +75,13 @@ def test_the_first_rows_of_each_task_are_asked(tmp_path: Path, form: str) -> Non
 def test_without_a_limit_all_rows_are_asked(tmp_path: Path) -> None:
     questions, left_out = read_questions(write_rows(tmp_path / "test.jsonl"), None)
     assert (len(questions), left_out) == (5, 0)
+
+
+def test_rows_of_one_source_and_id_are_told_apart(tmp_path: Path) -> None:
+    path = tmp_path / "test.jsonl"
+    write_jsonl(path, [example(number, TASKS[0]) for number in (0, 1, 0)])
+    questions, _ = read_questions(path, None)
+    assert [question.id for question in questions] == ["toy/toy-0", "toy/toy-1", "toy/toy-0#2"]
 
 
 @pytest.mark.parametrize(("form", "place"), [("jsonl", r"test\.jsonl:3"), ("parquet", r"test\.parquet, row 3")])
@@ -95,7 +105,7 @@ def test_both_models_answer_every_row(zindi_recipe: Recipe, tiny_model_dir: Path
     outcome = run(zindi_recipe, tmp_path, tmp_path / "07_answer")
     untuned, tuned = (read_jsonl(tmp_path / f"07_answer/{name}.jsonl", Answered) for name in ("untuned", "tuned"))
     assert untuned == tuned  # they are one model here
-    assert [row.id for row in untuned] == ["toy-0", "toy-1", "toy-2", "toy-3"]
+    assert [row.id for row in untuned] == [f"toy/toy-{number}" for number in range(4)]
     assert [len(row.label_scores) for row in untuned] == [3, 0, 3, 3]
     assert outcome.counts == {
         "rows": 4,
@@ -108,6 +118,36 @@ def test_both_models_answer_every_row(zindi_recipe: Recipe, tiny_model_dir: Path
     assert json.loads(json.dumps(outcome.details))["tuned"] == {
         "texts_that_are_no_label": {"entailment_hausa": 1, "sentiment_hausa": 2}
     }
+
+
+def test_the_models_answer_in_float32(zindi_recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On any device, as the published ones: what `load_model` is asked for."""
+    write_rows(tmp_path / "05_mix/test.jsonl")
+    asked: list[str | None] = []
+
+    def load(folder: str, adapter: Path | None = None, dtype: Any = None) -> LoadedModel:
+        asked.append(dtype)
+        return load_model(zindi_recipe.base_model, None, dtype)
+
+    monkeypatch.setattr("eval.answer.load_model", load)
+    run(zindi_recipe, tmp_path, tmp_path / "07_answer")
+    assert asked == ["float32", "float32"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        pytest.param({"models": ["tuned", "tuned"]}, "models: tuned is named twice; name each model once", id="models"),
+        pytest.param({"decoding__repetition_penalty": 0.9}, "decoding.repetition_penalty: .*1", id="penalty below 1"),
+        pytest.param({"decoding": {}}, "decoding.repetition_penalty", id="no penalty"),
+    ],
+)
+def test_settings_that_are_wrong_are_told(
+    zindi_recipe: Recipe, recipe: "RecipeFolder", changes: dict[str, Any], message: str
+) -> None:
+    recipe.edit("zindi.yaml", **changes)
+    with pytest.raises(ConfigError, match=message):
+        load_recipe(recipe.path)
 
 
 def test_no_rows_are_refused(zindi_recipe: Recipe, tmp_path: Path) -> None:

@@ -22,6 +22,7 @@ DECODING: dict[str, Any] = {
     "normalise": "none",
     "max_new_tokens": {"label": 5, "translation": 8},
     "beams": 3,
+    "repetition_penalty": 1.3,
     "batch_size": 2,
 }
 LABELS = labels_of("sentiment", "hausa")
@@ -74,12 +75,12 @@ def test_the_answers_are_in_the_order_of_the_questions(whole: tuple[list[Answere
     assert [Question(**row.model_dump(include=set(Question.model_fields))) for row in whole[0]] == QUESTIONS
 
 
-def test_labels_are_decoded_greedily_and_translations_by_beams(
+def test_labels_are_decoded_greedily_and_translations_by_beams_with_the_repetition_penalty(
     whole: tuple[list[Answered], Path], loaded: LoadedModel
 ) -> None:
     for row in whole[0]:
-        beams, length = (3, 8) if row.kind == "translation" else (1, 5)
-        expected = alone(loaded, row.prompt, length, beams)
+        beams, length, penalty = (3, 8, 1.3) if row.kind == "translation" else (1, 5, 1.0)
+        expected = alone(loaded, row.prompt, length, beams, penalty=penalty)
         assert row.generated.split("\n\n")[0] == expected.split("\n\n")[0]
 
 

@@ -107,6 +107,12 @@ def test_the_scores_are_scikit_learns_and_sacrebleus_over_both_languages(tmp_pat
     assert scores.finals["submission"].score is None
 
 
+def test_responses_are_compared_in_unicode_s_normal_form_c_as_the_targets_are(tmp_path: Path) -> None:
+    rows = rows_in(tmp_path, MT=[{**TRANSLATION_ROWS[0], "targets": "caf\u00e9 cafe\u0301"}, TRANSLATION_ROWS[1]])
+    path = submission(tmp_path, rows, [*RIGHT[:4], "cafe\u0301 caf\u00e9", RIGHT[5]])
+    assert score_submission(path, rows, None, None).task("translation").models["submission"].value == 1
+
+
 def test_files_without_targets_cannot_score(tmp_path: Path) -> None:
     blank = {name: without_targets(own) for name, own in zip(("Sentiment", "XNLI", "MT"), FILES.values(), strict=True)}
     rows = rows_in(tmp_path, **blank)

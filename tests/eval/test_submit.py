@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,6 +15,7 @@ from eval.competition_files import read_competition
 from eval.questions import Answered
 from eval.submission import read_submission
 from eval.submit import main, responses_of
+from serve.transformers_engine import LoadedModel, load_model
 from tests.eval.challenge import FILES, many_rows, trained, without_targets, write_files, write_recipe
 
 BLANK = {name: without_targets(rows) for name, rows in zip(("Sentiment", "XNLI", "MT"), FILES.values(), strict=True)}
@@ -51,7 +53,7 @@ def test_a_run_that_was_cut_off_goes_on_and_gives_the_same(
     assert main(arguments) == 0
     assert out.read_bytes() == whole and (work / "labels.jsonl").read_bytes() == labels
 
-    def no_model(*_: object) -> None:
+    def no_model(*_: object, **__: object) -> None:
         raise AssertionError("a model was loaded, though every row has its answer")
 
     monkeypatch.setattr("serve.transformers_engine.load_model", no_model)
@@ -82,8 +84,58 @@ def test_a_model_that_is_not_trained_yet_is_told(
     arguments, out = command(tmp_path, tiny_model_dir)
     shutil.rmtree(tmp_path / "run/06_train")
     assert main(arguments) == 1
-    assert "06_train/report.json is absent: the stage has not finished" in capsys.readouterr().err
-    assert not out.exists()
+    told = capsys.readouterr().err
+    assert "06_train/report.json is absent: the stage has not finished" in told
+    run = f"python run.py {tmp_path / 'recipe'} --out {tmp_path / 'run'}"
+    assert f"make the tuned model first: {run}" in told
+    assert not out.exists() and not (tmp_path / "run/submit").exists()
+    assert main([*arguments, "--dry-run"]) == 0
+    assert f"make the tuned model first: {run}" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("option", [[], ["--dry-run"]])
+def test_a_folder_in_the_place_of_the_submission_is_told_before_any_work(
+    option: list[str], tmp_path: Path, tiny_model_dir: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments, out = command(tmp_path, tiny_model_dir, *option)
+    out.mkdir()
+    assert main(arguments) == 1
+    message = f"--out {out} is a folder; name the file to write, such as {out / 'submission.csv'}"
+    assert message in capsys.readouterr().err
+    assert not (tmp_path / "run/submit").exists() and not list(out.iterdir())
+
+
+@pytest.mark.parametrize("option", [[], ["--dry-run"]])
+def test_a_recipe_without_zindi_settings_is_told_before_the_files_are_read(
+    option: list[str], tmp_path: Path, tiny_model_dir: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments, _ = command(tmp_path, tiny_model_dir, *option)
+    (tmp_path / "recipe/zindi.yaml").unlink()
+    (tmp_path / "files/MTTest.csv").unlink()
+    assert main(arguments) == 2
+    assert "zindi.yaml: no such file, and what is to be run needs it" in capsys.readouterr().err
+
+
+def test_the_model_answers_in_float32(tmp_path: Path, tiny_model_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    arguments, _ = command(tmp_path, tiny_model_dir)
+    asked: list[str | None] = []
+
+    def load(folder: str, adapter: Path | None = None, dtype: Any = None) -> LoadedModel:
+        asked.append(dtype)
+        return load_model(folder, adapter, dtype)
+
+    monkeypatch.setattr("serve.transformers_engine.load_model", load)
+    assert main(arguments) == 0
+    assert asked == ["float32"]
+
+
+def test_other_libraries_start_afresh(tmp_path: Path, tiny_model_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    recipe = write_recipe(tmp_path / "recipe", tiny_model_dir)
+    given = ([], recipe.zindi.decoding, str(tiny_model_dir), None)
+    before = submit.fingerprint(*given)
+    assert submit.fingerprint(*given) == before
+    monkeypatch.setattr("importlib.metadata.version", lambda name: f"another {name}")
+    assert submit.fingerprint(*given) != before
 
 
 def test_a_submission_is_checked_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -92,7 +92,7 @@ def test_the_formula_alone_says_what_it_was_given(capsys: pytest.CaptureFixture[
 
 
 def test_the_formula_takes_the_size_from_a_model(tiny_model_dir: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["--score", "1", "--model", str(tiny_model_dir), "--parameter-size", "1000000"]) == 0
+    assert main(["--score", "1", "--model-dir", str(tiny_model_dir), "--parameter-size", "1000000"]) == 0
     size = model_size(tiny_model_dir)
     assert capsys.readouterr().out.startswith(f"{1 - size / 2_000_000:.6f}  (s 1.0, {size:,} parameters")
 
@@ -127,7 +127,7 @@ def test_a_submission_is_scored_without_a_recipe(
         ),
         (["--score", "0.5", "--parameters", "5"], "--parameter-size is missing beside --score"),
         (["--score", "0.5", "--parameter-size", "5"], "both the model's size and --parameter-size"),
-        ([*FORMULA, "--model", "m"], "--model and --parameters both say how large the model is"),
+        ([*FORMULA, "--model-dir", "m"], "--model-dir and --parameters both say how large the model is"),
         (["--parameters", "5"], "--parameters cannot go with a recipe"),
         (["--score", "1.5", "--parameters", "5", "--parameter-size", "5"], "1.5 is not in the range"),
     ],

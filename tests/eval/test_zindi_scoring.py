@@ -70,6 +70,12 @@ def test_metrics_are_scikit_learns_and_sacrebleus_pooled_and_by_language(scores:
             assert task.rows == len(own)
 
 
+def test_translations_are_compared_in_unicode_s_normal_form_c() -> None:
+    rows = [answered("translation", "hausa", "1", "cafe\u0301 caf\u00e9", "caf\u00e9 cafe\u0301")]
+    scores = score_answers({"tuned": rows}, {"tuned": 100}, 1000, BOOTSTRAP)
+    assert scores.task("translation").models["tuned"].value == 1
+
+
 def test_the_mean_is_of_the_pooled_metrics_and_the_score_of_the_mean(scores: ZindiScores) -> None:
     final = scores.finals["tuned"]
     expected = np.mean([scores.task(kind).models["tuned"].value for kind in KINDS])

@@ -49,7 +49,9 @@ def tiny_model(architecture: str, tokenizer: "PreTrainedTokenizerFast") -> Loade
 LAYERS = ["sliding_attention", "sliding_attention", "full_attention"]
 
 
-def alone(loaded: LoadedModel, prompt: str, max_new_tokens: int, beams: int, end: int | None = None) -> str:
+def alone(
+    loaded: LoadedModel, prompt: str, max_new_tokens: int, beams: int, end: int | None = None, penalty: float = 1.0
+) -> str:
     """What the model itself generates for one prompt: no padding, no shared cache, no batch."""
     import torch
 
@@ -61,6 +63,7 @@ def alone(loaded: LoadedModel, prompt: str, max_new_tokens: int, beams: int, end
             max_new_tokens=max_new_tokens,
             do_sample=False,
             num_beams=beams,
+            repetition_penalty=penalty,
             eos_token_id=loaded.tokenizer.eos_token_id if end is None else end,
             pad_token_id=loaded.tokenizer.pad_token_id,
         )

@@ -1,11 +1,12 @@
 """Beams by the batch say what the model's own beam search says of each prompt alone."""
 
+import copy
 from collections import Counter
 from typing import TYPE_CHECKING
 
 import pytest
 
-from serve.beam_engine import BeamEngine
+from serve.beam_engine import BeamEngine, repetition_penalty
 from serve.transformers_engine import LoadedModel, TransformersEngine
 from tests.serve.decoding_models import ARCHITECTURES, PROMPTS, alone, tiny_model
 
@@ -97,6 +98,42 @@ def test_the_search_is_plain_whatever_the_model_brings_along(llama: LoadedModel)
     expected = texts(BeamEngine(llama, 3, 3), PROMPTS)
     llama.model.generation_config.repetition_penalty = 1.5
     assert texts(BeamEngine(llama, 3, 3), PROMPTS) == expected
+
+
+@pytest.mark.parametrize("beams", [1, 4])
+def test_a_repetition_penalty_gives_what_transformers_own_gives_each_prompt_alone(
+    loaded: LoadedModel, beams: int
+) -> None:
+    expected = [alone(loaded, prompt, LENGTH, beams, penalty=1.3) for prompt in PROMPTS]
+    assert expected != [alone(loaded, prompt, LENGTH, beams) for prompt in PROMPTS]
+    assert texts(BeamEngine(loaded, 3, beams, 1.3), PROMPTS) == expected
+
+
+def test_padding_is_not_penalised_though_the_texts_have_its_token(llama: LoadedModel) -> None:
+    """As where the end of a sequence is the padding too: tokens of the texts, but of no prompt, are it in turn."""
+    said = Counter(llama.tokenizer("".join(texts(BeamEngine(llama, 7, 3, 1.3), PROMPTS)))["input_ids"])
+    prompted = set(llama.tokenizer("".join(PROMPTS))["input_ids"])
+    for padding in [token for token, _ in said.most_common() if token not in prompted][:4]:
+        tokenizer = copy.deepcopy(llama.tokenizer)
+        tokenizer.pad_token = tokenizer.convert_ids_to_tokens(padding)
+        padded = LoadedModel(llama.model, tokenizer)
+        expected = [alone(padded, prompt, LENGTH, 3, penalty=1.3) for prompt in PROMPTS]
+        assert texts(BeamEngine(padded, 7, 3, 1.3), PROMPTS) == expected
+
+
+def test_each_row_is_penalised_as_transformers_does_without_its_padding() -> None:
+    import torch
+    from transformers import RepetitionPenaltyLogitsProcessor
+
+    ids = torch.tensor([[5, 0, 0, 3, 7], [5, 2, 0, 3, 5], [0, 0, 0, 3, 1]])
+    mask = torch.tensor([[1, 0, 0, 1], [1, 1, 1, 1], [0, 0, 0, 1]])
+    scores = torch.linspace(-2, 2, 24).view(3, 8)
+    found = repetition_penalty(mask, 1.5)(ids, scores)
+    whole = torch.cat([mask, torch.ones(3, 1, dtype=mask.dtype)], 1).bool()
+    for row in range(3):
+        own = RepetitionPenaltyLogitsProcessor(1.5)(ids[row][whole[row]][None], scores[row][None])
+        assert torch.equal(found[row], own[0])
+    assert found[0, 0] == scores[0, 0] and found[1, 0] != scores[1, 0]
 
 
 def test_an_empty_prompt_is_named(llama: LoadedModel) -> None:

@@ -1,11 +1,12 @@
 """The engine says what the model says: sharing, padding and batching change no text."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import pytest
 
 from serve.engine import TransformersEngine, load_transformers_engine, shared_prefix_length
+from serve.transformers_engine import load_model
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerFast
@@ -280,3 +281,15 @@ def test_decoding_is_greedy_whatever_the_model_brings_along(tiny_model_dir: Path
     assert texts(engine, PROMPTS) != expected  # it would count, were it left in place
     penalised = TransformersEngine(engine.model, engine.tokenizer, 3)
     assert texts(penalised, PROMPTS) == expected
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_a_model_is_loaded_in_the_precision_that_is_asked_for(
+    tiny_model_dir: Path, dtype: Literal["float32", "bfloat16"]
+) -> None:
+    model = load_model(str(tiny_model_dir), dtype=dtype).model
+    assert {str(weight.dtype) for weight in model.parameters()} == {f"torch.{dtype}"}
+
+
+def test_a_model_is_loaded_in_float32_on_a_processor(tiny_model_dir: Path) -> None:
+    assert str(load_model(str(tiny_model_dir)).model.dtype) == "torch.float32"

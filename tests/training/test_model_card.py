@@ -441,6 +441,20 @@ def test_the_data_file_is_the_one_that_the_mix_was_made_with(
         find_recipe(tmp_path / "recipes/absent", None)
 
 
+def test_of_two_trainings_in_turn_the_card_is_that_of_the_second(
+    recipe: RecipeFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    finished_run(recipe)
+    (recipe.path / "train-1-part.yaml").write_text((recipe.path / "train.yaml").read_text())
+    (recipe.path / "train.yaml").rename(recipe.path / "train-2-whole.yaml")
+    found, _ = find_recipe(recipe.path, None)
+    assert (found.train.path.name, trained_model(found, RUN_DIR)) == ("train-2-whole.yaml", RUN_DIR / "06_train/model")
+    assert "python run.py recipes/quickstart\n" in render_model_card(facts_of(found))
+    found, _ = find_recipe(recipe.path / "train-1-part.yaml", None)
+    assert "axolotl.cli.train recipes/quickstart/train-1-part.yaml" in render_model_card(facts_of(found))
+
+
 def test_only_a_finished_training_of_this_very_recipe_counts(
     recipe: RecipeFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

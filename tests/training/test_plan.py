@@ -98,6 +98,64 @@ def test_a_folder_without_train_file_is_a_wrong_recipe(tmp_path: Path, capsys: p
     assert "no training file of a recipe" in capsys.readouterr().err
 
 
+def two_trainings(folder: Path) -> Path:
+    """A recipe with two trainings in turn of the same base model, with the budget of mistral-7b-oneday each."""
+    recipe = _recipe(folder)
+    (recipe / "train.yaml").rename(recipe / "train-1-part.yaml")
+    values = yaml.safe_load((recipe / "train-1-part.yaml").read_text())
+    again = values | {"base_model": f"runs/{folder.name}/05d_train_1/model"}
+    (recipe / "train-2-whole.yaml").write_text(yaml.safe_dump(again, sort_keys=False))
+    return recipe
+
+
+def test_of_two_trainings_in_turn_both_are_planned_and_added_up(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    recipe = two_trainings(tmp_path / "two")
+    one = plan.main([str(recipe / "train-1-part.yaml"), "--gpu", "h200", "--json"])
+    hours = sum(json.loads(capsys.readouterr().out)["seconds"].values()) / 3600
+    assert (one, plan.main([str(recipe), "--gpu", "h200"])) == (0, 0)
+    text = capsys.readouterr().out
+    assert text.count("| peak") == 2 and f"{recipe}/train-2-whole.yaml" in text
+    assert text.rstrip().endswith(f"together: {2 * hours:.1f} hours of 24")
+
+
+def test_two_trainings_that_fit_a_day_each_and_not_together_do_not_fit(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    recipe, slow = two_trainings(tmp_path / "two"), ["--gpu", "h100", "--tflops", "200"]
+    for name in ("train-1-part.yaml", "train-2-whole.yaml"):
+        assert plan.main([str(recipe / name), *slow]) == 0
+    assert plan.main([str(recipe), *slow]) == 1
+    assert "together: DOES NOT FIT: " in capsys.readouterr().out.splitlines()[-1]
+
+
+def test_unknown_hours_of_two_trainings_are_not_added_up(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    recipe = two_trainings(tmp_path / "two")
+    (recipe / "data.yaml").unlink()
+    assert plan.main([str(recipe), "--gpu", "h200"]) == 1
+    assert capsys.readouterr().out.splitlines()[-1] == "together: the hours are not known"
+
+
+@pytest.mark.parametrize("option", [["--json"], ["--measure", "4"]])
+def test_what_is_for_one_training_wants_it_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], option: list[str]
+) -> None:
+    recipe = two_trainings(tmp_path / "two")
+    assert plan.main([str(recipe), *option]) == 1
+    names = f"{recipe}/train-1-part.yaml or {recipe}/train-2-whole.yaml"
+    assert f"{option[0]} is for one training, and {recipe} has two; name {names}" in capsys.readouterr().err
+
+
+def test_trainings_in_turn_that_are_not_one_and_two_are_a_wrong_recipe(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    recipe = two_trainings(tmp_path / "two")
+    (recipe / "train-1-part.yaml").unlink()
+    assert plan.main([str(recipe)]) == 2
+    assert "two trainings in turn need one train-1-NAME.yaml" in capsys.readouterr().err
+
+
 def test_help_answers_without_the_heavy_libraries() -> None:
     check = "import sys; from training.plan import main; main(['--help']); assert 'torch' not in sys.modules"
     done = subprocess.run([sys.executable, "-c", check], capture_output=True, text=True, check=False)

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from oneday.config import ConfigError, Fault, load_document
+from oneday.recipe import load_recipe, training_files
 from training.checks.axolotl_schema import axolotl_faults
 from training.checks.compute_capability import capabilities, generation
 from training.validate import check_recipe, check_train, main
@@ -67,9 +68,12 @@ def test_every_data_file_of_a_recipe_is_checked_with_its_folder(path: Path) -> N
     assert path in check_recipe(path)
 
 
-@pytest.mark.parametrize("path", sorted(ROOT.glob("recipes/**/train.yaml")), ids=lambda path: path.parent.name)
-def test_every_recipe_is_valid(path: Path) -> None:
-    assert path in check_recipe(path.parent)
+@pytest.mark.parametrize(
+    "folder", sorted(path for path in ROOT.glob("recipes/*") if path.is_dir()), ids=lambda path: path.name
+)
+def test_every_recipe_is_valid(folder: Path) -> None:
+    trained_by = [path for path in training_files(folder) if path is not None]
+    assert set(trained_by) <= set(check_recipe(folder))
 
 
 def test_valid_recipe_passes_without_its_model_and_names_the_files(recipe: Any) -> None:
@@ -309,6 +313,67 @@ def test_every_data_file_of_the_folder_must_write_what_the_training_reads(recipe
     assert "mix.output of data-large.yaml" in told(recipe)["datasets.0.path"]
 
 
+def test_training_on_rows_of_a_subset_that_the_mix_does_not_write_is_a_fault(recipe: Any) -> None:
+    name = load_recipe(recipe.path).data.mix.sources[0].source
+    recipe.edit("data.yaml", mix__subsets={"chosen": [name]}, mix__test_share=0.1)
+    mixed = "runs/quickstart/05_mix"
+    recipe.edit("train.yaml", datasets__0__path=f"{mixed}/train-chosen.jsonl")
+    recipe.edit("train.yaml", test_datasets__0__path=f"{mixed}/eval-chosen.jsonl")
+    check_recipe(recipe.path)
+    for given in ("train-other", "eval-chosen", "test", "test-chosen"):
+        recipe.edit("train.yaml", datasets__0__path=f"{mixed}/{given}.jsonl")
+        expected = f"must be {mixed}/train.jsonl or {mixed}/train-chosen.jsonl: stage mix writes jsonl"
+        assert told(recipe)["datasets.0.path"].startswith(expected)
+
+
+def in_turn(recipe: Any) -> None:
+    """Make two trainings in turn of the one: the second goes on with the model of the first."""
+    text = (recipe.path / "train.yaml").read_text(encoding="utf-8")
+    for number, folder in (("1", "05d_train_1"), ("2", "06_train")):
+        path = recipe.path / f"train-{number}-part.yaml"
+        path.write_text(text.replace("06_train", folder), encoding="utf-8")
+    (recipe.path / "train.yaml").unlink()
+    keys = ("adapter", "load_in_4bit", "lora_r", "lora_alpha", "lora_dropout", "lora_target_linear")
+    for name in ("train-1-part.yaml", "train-2-part.yaml"):
+        recipe.remove(name, *keys)
+    recipe.remove("train-2-part.yaml", "oneday_base_model_from")
+    recipe.edit("train-2-part.yaml", base_model="runs/quickstart/05d_train_1/model")
+
+
+def test_two_trainings_in_turn_are_valid(recipe: Any) -> None:
+    in_turn(recipe)
+    assert {path.name for path in check_recipe(recipe.path)} >= {"train-1-part.yaml", "train-2-part.yaml"}
+
+
+def test_the_second_training_starts_from_the_model_of_the_first(recipe: Any) -> None:
+    in_turn(recipe)
+    base_model = load_document(recipe.path / "train-1-part.yaml").values["base_model"]
+    recipe.edit("train-2-part.yaml", base_model=base_model)
+    (fault,) = faults_of(recipe)
+    assert (fault.file.name, fault.key) == ("train-2-part.yaml", "base_model")
+    expected = "must be runs/quickstart/05d_train_1/model, the model of the first training (given: "
+    assert fault.message.startswith(expected)
+
+
+def test_each_training_has_the_folder_of_its_stage(recipe: Any) -> None:
+    in_turn(recipe)
+    recipe.edit("train-1-part.yaml", output_dir="runs/quickstart/06_train/first")
+    recipe.edit("train-2-part.yaml", output_dir="runs/quickstart/05d_train_1/second")
+    messages = {fault.file.name: fault.message for fault in faults_of(recipe) if fault.key == "output_dir"}
+    assert messages["train-1-part.yaml"].startswith("must be below runs/quickstart/05d_train_1/")
+    assert messages["train-2-part.yaml"].startswith("must be below runs/quickstart/06_train/")
+
+
+def test_a_faulty_set_of_trainings_is_told_with_the_faults_of_each(recipe: Any) -> None:
+    in_turn(recipe)
+    (recipe.path / "train-1-part.yaml").rename(recipe.path / "train-1-other.yaml")
+    (recipe.path / "train-2-part.yaml").rename(recipe.path / "train-1-part.yaml")
+    recipe.edit("train-1-other.yaml", learning_rte=1)
+    messages = [str(fault) for fault in faults_of(recipe)]
+    assert any("there are: train-1-other.yaml, train-1-part.yaml" in message for message in messages)
+    assert any("learning_rte" in message for message in messages)
+
+
 TABLE = {
     "source": "table",
     "name": "own",
@@ -537,7 +602,7 @@ def test_unknown_file_name_is_a_fault_that_says_which_are_allowed(recipe: Any, n
     (recipe.path / name).write_text("seed: 1\n", encoding="utf-8")
     (fault,) = faults_of(recipe)
     assert fault.file.name == name
-    assert "data.yaml, compress.yaml, eval.yaml, train.yaml" in fault.message
+    assert "allowed: data.yaml, compress.yaml, eval.yaml, zindi.yaml, train.yaml, and variants" in fault.message
 
 
 @pytest.mark.parametrize("name", ["data.yaml", "eval.yaml", "train.yaml"])

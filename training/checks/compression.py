@@ -20,7 +20,7 @@ def compression_faults(folder: Path, trainings: list[Document]) -> Iterator[Faul
     for document in trainings:
         is_teacher = document.path.name == TEACHER_FILE
         if recipe.compress is not None or recipe.first_training is not None:
-            yield from _base_model(recipe, document, training_folder(document.path.name))
+            yield from _base_model(recipe, document, training_folder(document.path.name), trainings)
         if recipe.compress is not None:
             yield from _long_rows(recipe, document)
         if is_teacher:
@@ -29,14 +29,17 @@ def compression_faults(folder: Path, trainings: list[Document]) -> Iterator[Faul
             yield from _taught(recipe, document)
 
 
-def _base_model(recipe: Recipe, document: Document, stage: str) -> Iterator[Fault]:
+def _base_model(recipe: Recipe, document: Document, stage: str, trainings: list[Document]) -> Iterator[Fault]:
     made = model_before(recipe, stage)
+    first = [other for other in trainings if training_folder(other.path.name) == FIRST_TRAINING]
     expected = recipe.base_model if made is None else f"runs/{recipe.name}/{made}"
     given = document.values.get("base_model")
     if given != expected:
         why = "the parent of compress.yaml" if made is None else "what compress.yaml makes"
         if made == f"{FIRST_TRAINING}/{MODEL}":
             why = "the model of the first training"
+            if given in [other.values.get("output_dir") for other in first]:  # of a variant
+                return
         yield document.fault("base_model", f"must be {expected}, {why} (given: {given!r})")
 
 

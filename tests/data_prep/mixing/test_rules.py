@@ -68,11 +68,12 @@ def test_every_rule_of_published_tasks_is_in_words() -> None:
     assert rules[6].startswith("A row goes if its input is that of a row of a competition;")
     assert rules[6].endswith("Sets: test_rows.")
     assert rules[8:] == [
-        "An input with several answers goes with all its rows, in the tasks sentiment_swahili and sentiment_hausa.",
+        "An input with several answers goes with all its rows, in the tasks sentiment_swahili and sentiment_hausa; "
+        "case and white space do not count.",
         "Of rows with the same input the first one stays.",
         "Near-duplicates are not looked for.",
         "Of wmt at most 50,000 rows are used, drawn at random.",
-        "Of xnli at most 10,000 rows of each answer are used, drawn at random.",
+        "Of xnli the first 10,000 rows of each answer are used.",
         "Of wmt and mafand together at most 50,000 rows are used, drawn at random.",
         "There is no limit for all sources together.",
         "The rows are shuffled; 5 % of them are for evaluation during the training and 10 % for the test after it.",
@@ -102,3 +103,15 @@ def test_every_number_of_the_settings_is_in_the_rules() -> None:
 def test_a_budget_of_one_source_is_not_divided() -> None:
     rules = rules_in_words(Mix.model_validate(SMALL | {"budget": {"rows": 1000}}))
     assert rules[-2] == "At most 1,000 rows are used in all."
+
+
+def test_it_is_said_whether_an_input_may_be_in_several_parts() -> None:
+    apart = "Rows with the same input but another instruction may be in different parts."
+    together = "All rows of an input are in one part; case and white space do not count."
+    for changes, said in (
+        ({}, ""),
+        ({"exact_duplicates": "question"}, f" {apart}"),
+        ({"split_by": "input"}, f" {together}"),
+    ):
+        last = rules_in_words(Mix.model_validate(SMALL | changes))[-1]
+        assert last == f"The rows are shuffled; 2 % of them are for evaluation.{said}"

@@ -1,4 +1,4 @@
-"""Split: by row or by whole task, in an order that the seed alone decides."""
+"""Split: by row, by whole input or by whole task, in an order that the seed alone decides."""
 
 from typing import Any
 
@@ -26,8 +26,9 @@ def mix(share: float, by: str, **changes: Any) -> Mix:
     )
 
 
-def rows_of(tasks: list[str], sources: list[int] | None = None) -> AllRows:
-    columns = pl.DataFrame({"task": pl.Series(tasks, dtype=pl.Categorical)})
+def rows_of(tasks: list[str], sources: list[int] | None = None, inputs: list[int] | None = None) -> AllRows:
+    keys = pl.Series(range(len(tasks)) if inputs is None else inputs, dtype=pl.UInt64)
+    columns = pl.DataFrame({"task": pl.Series(tasks, dtype=pl.Categorical), "input_key": keys})
     source = np.zeros(len(tasks), dtype=np.int16) if sources is None else np.array(sources, dtype=np.int16)
     return AllRows(source, np.zeros(len(tasks), dtype=np.int32), columns)
 
@@ -130,3 +131,41 @@ def test_a_subset_without_rows_in_a_file_is_an_error_that_names_both(split: Spli
     config = mix(0.1, "row", subsets={"second": ["two"]})
     with pytest.raises(StageError, match=rf"mix\.subsets\.second has no row in {file}, so that {file}-second would be"):
         files_of(split, rows_of(["t"] * 4, [0, 1, 0, 1]), config)
+
+
+@pytest.mark.parametrize(("test_share", "sizes"), [(0.1, [340, 20, 40]), (0, [380, 20, 0])])
+def test_a_split_by_input_parts_no_input_of_any_source(test_share: float, sizes: list[int]) -> None:
+    inputs = [2**64 - 1 - n // 4 for n in range(400)]
+    rows = rows_of(["t"] * 400, [n % 2 for n in range(400)], inputs)
+    split = shuffled_split(list(range(400)), rows, mix(0.05, "input", test_share=test_share), 1)
+    assert [len(part) for part in split] == sizes
+    parts = [{inputs[row] for row in part} for part in split]
+    assert sum(map(len, parts)) == len(set.union(*parts)) == 100
+    assert sorted(split.train + split.eval + split.test) == list(range(400))
+    assert split.train != sorted(split.train)
+
+
+def test_an_input_of_many_rows_is_no_more_likely_to_be_evaluated_than_one_of_a_single_row() -> None:
+    inputs = [n // 4 for n in range(400)] + list(range(100, 500))
+    many = [
+        sum(
+            row < 400 for row in shuffled_split(list(range(800)), rows_of(["t"] * 800, None, inputs), config, seed).eval
+        )
+        for config in [mix(0.1, "input")]
+        for seed in range(20)
+    ]
+    assert 35 < sum(many) / len(many) < 45
+
+
+def test_rows_whose_inputs_all_differ_are_split_by_input_in_the_shares_asked_for() -> None:
+    split = shuffled_split(list(range(100)), rows_of(["t"] * 100), mix(0.05, "input", test_share=0.1), 1)
+    assert [len(part) for part in split] == [85, 5, 10]
+
+
+@pytest.mark.parametrize(
+    ("inputs", "test_share", "found"),
+    [([7] * 30, 0, "all rows have one input"), ([7, 8] * 15, 0.1, "the rows have 2 inputs alone")],
+)
+def test_too_few_inputs_cannot_be_split_by_input(inputs: list[int], test_share: float, found: str) -> None:
+    with pytest.raises(StageError, match=f"mix.split_by is input, but {found}: use more rows, or split by row"):
+        shuffled_split(list(range(30)), rows_of(["t"] * 30, None, inputs), mix(0.1, "input", test_share=test_share), 1)

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from data_prep.sources.data_set import check_columns
 from data_prep.sources.example_source import Draft
@@ -22,10 +23,10 @@ def afrisenti(language: str = "hausa", **keys: Any) -> MixSource:
 
 def test_a_tweet_is_answered_with_the_word_of_its_language() -> None:
     assert results(afrisenti(), ROW) == [
-        Draft("First.", 'Haba """"jama\'a"""" 😂', "Korau", "sentiment_hausa", "row-1")
+        Draft("Third.", 'Haba """"jama\'a"""" 😂', "Korau", "sentiment_hausa", "row-1")
     ]
     assert results(afrisenti("swahili"), ROW) == [
-        Draft("First.", 'Haba """"jama\'a"""" 😂', "Hasi", "sentiment_swahili", "row-1")
+        Draft("Third.", 'Haba """"jama\'a"""" 😂', "Hasi", "sentiment_swahili", "row-1")
     ]
 
 
@@ -41,17 +42,30 @@ def test_a_label_is_a_word_or_the_number_of_the_hub(language: str, answers: list
     assert [draft.answer for draft in results(afrisenti(language), *rows) if isinstance(draft, Draft)] == answers
 
 
-def test_instructions_are_used_in_turn() -> None:
-    drafts = results(afrisenti(), *[ROW] * 5)
-    assert [draft.instruction for draft in drafts if isinstance(draft, Draft)] == [
-        "First.", "Second.", "Third.", "First.", "Second."
-    ]  # fmt: skip
+def test_the_tweet_decides_its_instruction_each_as_often() -> None:
+    rows = [ROW | {"tweet": f"maneno {number % 300}"} for number in range(600)]
+    found = [draft.instruction for draft in results(afrisenti(), *rows) if isinstance(draft, Draft)]
+    assert found[:300] == found[300:]  # a tweet that is there twice stays a duplicate
+    counts = Counter(found[:300])
+    assert len(counts) == 3 and all(75 <= count <= 125 for count in counts.values())
 
 
-def test_a_row_keeps_its_id() -> None:
-    (draft,) = results(afrisenti(), {"ID": "ha_train_00001"} | ROW)
-    assert isinstance(draft, Draft)
-    assert draft.id == "ha_train_00001"
+def test_ids_of_two_files_do_not_meet(tmp_path: Path) -> None:
+    for split in ("train", "dev"):
+        write_rows(tmp_path / f"{split}.tsv", [{"ID": "ha_00001"} | ROW])
+    drafts = results_of_files(afrisenti(path=str(tmp_path), split="train+dev"), tmp_path)
+    ids = [draft.id for draft in drafts if isinstance(draft, Draft)]
+    assert ids == ["train-1/ha_00001", "dev-1/ha_00001"]
+
+
+@pytest.mark.parametrize("language", ["swahili", "hausa"])
+@pytest.mark.parametrize(("config", "named"), [("swa", "swahili"), ("hau", "hausa"), ("pcm", None), (None, None)])
+def test_a_config_of_the_other_language_is_refused(language: str, config: str | None, named: str | None) -> None:
+    if named in (None, language):
+        afrisenti(language, config=config)
+        return
+    with pytest.raises(ValidationError, match=f"config {config} is {str(named).title()}, but language is {language}"):
+        afrisenti(language, config=config)
 
 
 def test_texts_are_composed() -> None:
@@ -89,7 +103,7 @@ def test_every_format_gives_the_same_examples(tmp_path: Path, form: str) -> None
     ]
     chosen = afrisenti(path=str(write_rows(tmp_path / form, rows)))
     assert results_of_files(chosen, tmp_path) == [
-        Draft("First.", 'Haba """"jama\'a"""" 😂', "Korau", "sentiment_hausa", "rows-1"),
+        Draft("Third.", 'Haba """"jama\'a"""" 😂', "Korau", "sentiment_hausa", "rows-1"),
         Draft("Second.", "Allah\u2028ya", "Kyakkyawa", "sentiment_hausa", "rows-2"),
         "missing_field",
     ]

@@ -57,6 +57,16 @@ def test_missing_instructions_are_filled_by_the_text_each_as_often(missing: str 
     assert 35 <= found[:100].count(ANALYSE) <= 65 and set(found) == {ANALYSE, IDENTIFY}
 
 
+def test_a_text_in_another_encoding_has_the_same_instruction() -> None:
+    texts = [f"\u00f1and\u00fa {number}" for number in range(20)]
+    forms = [texts, [unicodedata.normalize("NFD", text) for text in texts], [f" {text}\n" for text in texts]]
+    found = [
+        results(sentiment(), *(SENTIMENT | {"instruction": None, "inputs": text} for text in own)) for own in forms
+    ]
+    chosen = [[draft.instruction for draft in own if isinstance(draft, Draft)] for own in found]
+    assert chosen[0] == chosen[1] == chosen[2] and set(chosen[0]) == {ANALYSE, IDENTIFY}
+
+
 def test_an_instruction_of_its_own_stays() -> None:
     (draft,) = results(sentiment(), SENTIMENT | {"instruction": "Yangu."})
     assert isinstance(draft, Draft) and draft.instruction == "Yangu."

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from data_prep.sources.data_set import check_columns
 from data_prep.sources.example_source import Draft
@@ -62,6 +63,14 @@ def test_a_table_with_a_column_a_language_is_read(tmp_path: Path) -> None:
     assert results_of_files(mafand(path=str(path)), tmp_path) == [GOLDEN._replace(id="rows-1")]
     with pytest.raises(ValueError, match="no column translation or swa - columns found: en, hau"):
         check_columns(mafand("swahili"), [path])
+
+
+@pytest.mark.parametrize("source", ["mafand", "wmt22_african"])
+@pytest.mark.parametrize("config", ["en-swa", "swa-en", "eng-swh", "swh-eng", "EN-SWA"])
+def test_a_config_of_the_other_language_is_refused(source: str, config: str) -> None:
+    settings(source, config=config, language="swahili", instruction="Translate.")
+    with pytest.raises(ValidationError, match=f"config {config} is Swahili, but language is hausa"):
+        settings(source, config=config, language="hausa", instruction="Translate.")
 
 
 @needs_samples

@@ -28,7 +28,7 @@ def ntrex(language: str, **keys: Any) -> MixSource:
 
 def test_english_is_translated_into_the_language() -> None:
     assert results(ntrex("swahili"), ROW) == [
-        Draft("Translate.", str(ROW["eng"]), str(ROW["swa"]), "translation_swahili", "12")
+        Draft("Translate.", str(ROW["eng"]), str(ROW["swa"]), "translation_swahili", "row-1/12")
     ]
     assert results(ntrex("hausa"), ROW | {"id": None}) == [
         Draft("Translate.", str(ROW["eng"]), str(ROW["hau"]), "translation_hausa", "row-1")
@@ -54,7 +54,7 @@ def test_other_rows_are_dropped_by_name(change: dict[str, object], reason: str) 
 def test_every_format_gives_the_same_examples(tmp_path: Path, form: str) -> None:
     chosen = ntrex("swahili", path=str(write_rows(tmp_path / form, [ROW, ROW | {"eng": ""}])))
     assert results_of_files(chosen, tmp_path) == [
-        Draft("Translate.", str(ROW["eng"]), str(ROW["swa"]), "translation_swahili", "12"),
+        Draft("Translate.", str(ROW["eng"]), str(ROW["swa"]), "translation_swahili", "rows-1/12"),
         "missing_field",
     ]
 

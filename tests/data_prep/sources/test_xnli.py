@@ -65,6 +65,11 @@ def test_other_rows_are_dropped_by_name(change: dict[str, object], reason: str) 
         ({"edition": "anli"}, "edition"),
         ({"instruction": ""}, "instruction"),
         ({"language": "sw"}, "language"),
+        ({"config": "sw", "language": "hausa"}, "config sw is Swahili, but language is hausa; change one of them"),
+        (
+            {"path": "masakhane/afrixnli", "edition": "afrixnli", "config": "hau"},
+            "config hau is Hausa, but language is",
+        ),
     ],
 )
 def test_settings_without_sense_are_refused(keys: dict[str, str], message: str) -> None:

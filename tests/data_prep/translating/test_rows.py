@@ -62,6 +62,30 @@ def test_a_text_is_read_in_nfc_and_equal_texts_are_one(tmp_path: Path) -> None:
     assert selection.rows[0].values["premise"] == " e\u0301ko "
 
 
+def test_half_of_a_surrogate_pair_is_no_text(tmp_path: Path) -> None:
+    halves = [row("p", "\ud800", 0), row("\udfff p", "h", 0), row("p", "h", "\ud800")]
+    data = tmp_path / "train.jsonl"
+    data.write_text("".join(json.dumps(half) + "\n" for half in [*halves, row("p", "h", 0)]))
+    selection = select_rows(settings(data, "model"), tmp_path, tmp_path / "work")
+    assert selection.dropped == {"lone_surrogate": 3}
+    assert selection.texts == ["p", "h"]
+
+
+def test_texts_are_compared_with_the_competition_as_the_stage_mix_does(tmp_path: Path) -> None:
+    theirs = write(tmp_path / "theirs.jsonl", [{"inputs": "stra\u00dfe"}, {"inputs": "CAF\u00c9"}])
+    table = {"source": "table", "name": "XNLITrain", "path": str(theirs), "fields": ["inputs"]}
+    rows = [row("p", "STRASSE", 0), row("p", "cafe\u0301", 0)]
+    selection = select(tmp_path, rows, competition_rows=[table])
+    assert [chosen.texts["hypothesis"] for chosen in selection.rows] == ["STRASSE"]
+
+
+def test_each_field_of_the_competition_is_compared_by_itself(tmp_path: Path) -> None:
+    theirs = write(tmp_path / "theirs.jsonl", [{"premise": "p", "inputs": "h"}])
+    table = {"source": "table", "name": "XNLITrain", "path": str(theirs), "fields": ["premise", "inputs"]}
+    rows = [row("p", "x", 0), row("x", "h", 0), row("x", "p h", 0)]
+    assert [chosen.place for chosen in select(tmp_path, rows, competition_rows=[table]).rows] == ["train-3"]
+
+
 def test_rows_of_the_competition_are_left_out_before_the_cap(tmp_path: Path) -> None:
     theirs = write(tmp_path / "theirs.jsonl", [{"inputs": "Mtoto  ANASOMA ", "other": None}, {"inputs": None}])
     table = {"source": "table", "name": "XNLITrain", "path": str(theirs), "fields": ["inputs", "other"]}

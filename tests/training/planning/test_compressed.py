@@ -23,6 +23,15 @@ def test_before_pruning_the_vocabulary_alone_is_smaller(stage: str) -> None:
     assert geometry_of(config, source).parameters == 201_885_696
 
 
+def test_the_first_of_two_trainings_changes_no_size(tmp_path: Path) -> None:
+    config, source = config_for("runs-elsewhere/any/05d_train_1/model", Path("recipes/inkuba-40m"))
+    assert geometry_of(config, source).parameters == PUBLISHED["inkuba-40m"]
+    for number, base_model in (("1", "lelapa/InkubaLM-0.4B"), ("2", "runs/any/05d_train_1/model")):
+        (tmp_path / f"train-{number}-part.yaml").write_text(f"base_model: {base_model}\n", encoding="utf-8")
+    uncompressed, _ = config_for("runs/any/05d_train_1/model", tmp_path)
+    assert geometry_of(uncompressed, "").parameters == 421_939_200
+
+
 @pytest.mark.parametrize(("name", "millions"), [("InkubaLM-0.4B", 421.939), ("gemma-3-270m", 268.098)])
 def test_the_parents_have_their_published_size(name: str, millions: float) -> None:
     config = published_config(name)
@@ -39,5 +48,6 @@ def test_a_vocabulary_by_count_is_taken_whole_and_said(tmp_path: Path) -> None:
 
 
 def test_without_a_compress_file_the_model_must_be_known(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError, match="--model-config FILE"):
-        config_for("runs/mine/05c_prune/model", tmp_path)
+    for stage in ("05c_prune", "05d_train_1"):
+        with pytest.raises(FileNotFoundError, match="--model-config FILE"):
+            config_for(f"runs/mine/{stage}/model", tmp_path)

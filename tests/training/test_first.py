@@ -1,0 +1,79 @@
+"""The stage train_1: which file it trains by, what it reads, and where the second training goes on."""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+import yaml
+
+import training.first
+import training.train
+from oneday.console import stage_main
+from oneday.recipe import Recipe, load_recipe
+from training.running.checkpoints import start_record, write_start
+
+if TYPE_CHECKING:
+    from tests.conftest import RecipeFolder
+
+INKUBA = Path(__file__).parents[2] / "recipes/inkuba-40m"
+
+
+@pytest.fixture
+def two(recipe: "RecipeFolder", tiny_model_dir: Path) -> Recipe:
+    """The quickstart with two trainings in turn, without compression."""
+    recipe.use_model(tiny_model_dir)
+    values = yaml.safe_load((recipe.path / "train.yaml").read_text(encoding="utf-8"))
+    (recipe.path / "train.yaml").unlink()
+    again = {"base_model": "runs/quickstart/05d_train_1/model", "output_dir": "runs/quickstart/06_train/model"}
+    for name, changes in (("1-part", {"output_dir": "runs/quickstart/05d_train_1/model"}), ("2-whole", again)):
+        (recipe.path / f"train-{name}.yaml").write_text(yaml.safe_dump(values | changes), encoding="utf-8")
+    return recipe.load()
+
+
+def test_a_recipe_of_one_training_has_no_first_one(
+    recipe: "RecipeFolder", tiny_model_dir: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    recipe.use_model(tiny_model_dir)
+    assert training.first.STAGE.inputs_for(recipe.load()) == ()
+    assert stage_main(training.first.STAGE, [str(recipe.path), "--out", str(tmp_path / "run")]) == 1
+    told = capsys.readouterr().err
+    assert "there is no train-1-NAME.yaml" in told and "run training.train" in told
+
+
+def test_each_training_reads_the_rows_that_its_file_names_and_the_model_before_it(two: Recipe) -> None:
+    rows = ("05_mix/train.jsonl", "05_mix/eval.jsonl")
+    assert training.first.STAGE.inputs_for(two) == rows
+    assert training.train.STAGE.inputs_for(two) == (*rows, "05d_train_1/model")
+    inkuba = load_recipe(INKUBA)
+    of_translation = ("05_mix/train-translation.jsonl", "05_mix/eval-translation.jsonl")
+    assert training.first.STAGE.inputs_for(inkuba) == (*of_translation, "05c_prune/model")
+    assert training.train.STAGE.inputs_for(inkuba) == (*rows, "05d_train_1/model")
+
+
+def test_a_change_of_one_training_s_file_is_no_change_of_the_other_s(two: Recipe) -> None:
+    assert two.first_training is not None
+    assert training.first.STAGE.settings(two) == two.first_training.values
+    assert training.train.STAGE.settings(two) == two.train.values
+
+
+def test_it_trains_by_the_first_file_and_takes_over_what_has_finished(
+    two: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_dir, launched = tmp_path / "run", list[str]()
+    (run_dir / "05_mix").mkdir(parents=True)
+    for name in ("train", "eval"):
+        (run_dir / f"05_mix/{name}.jsonl").write_text("{}\n", encoding="utf-8")
+
+    def launch(settings_file: Path, output_dir: Path) -> None:
+        values = yaml.safe_load(settings_file.read_text(encoding="utf-8"))
+        model_dir = Path(values["output_dir"])
+        launched.append(f"{settings_file.name} -> {model_dir.relative_to(output_dir.parent)}")
+        model_dir.mkdir(parents=True)
+        (model_dir / "training_log.json").write_text(json.dumps([{"step": 3, "loss": 2.5}]), encoding="utf-8")
+        write_start(model_dir, start_record(values), finished=True)
+
+    monkeypatch.setattr(training.train, "launch", launch)
+    outcomes = [training.first.run(two, run_dir, run_dir / "05d_train_1") for _ in range(2)]
+    assert [outcome.counts for outcome in outcomes] == [{"steps": 3}] * 2
+    assert launched == ["train-1-part.yaml -> 05d_train_1/model"]
