@@ -10,6 +10,7 @@ import yaml
 
 import run
 from compress.counts import count_parameters, parameters_of
+from oneday.recipe import training_files
 
 RECIPES = Path(__file__).parents[2] / "recipes"
 PARENT, TRIMMED, HALF_UNTIED = 421_939_200, 201_885_696, 58_737_664
@@ -33,8 +34,10 @@ def parent(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 
 def small(name: str, parent: Path, folder: Path) -> Path:
-    """The recipe on this parent, toy texts and ten short steps; all else as it is."""
+    """The recipe on this parent, toy texts and ten short steps a training, without data and evaluation."""
     recipe = Path(shutil.copytree(RECIPES / name, folder / name))
+    for file in ("data.yaml", "zindi.yaml"):
+        (recipe / file).unlink()
     rows = folder / "rows.jsonl"
     questions = [{"question": f"{number}: {SENTENCES[number % 3]}", "answer": "Chanya"} for number in range(STEPS)]
     rows.write_text("".join(json.dumps(row) + "\n" for row in questions), encoding="utf-8")
@@ -43,12 +46,12 @@ def small(name: str, parent: Path, folder: Path) -> Path:
     for file in compress.get("trim", {}).get("corpus", []):
         file["path"] = str(rows)
     (recipe / "compress.yaml").write_text(yaml.safe_dump(compress))
-    train = yaml.safe_load((recipe / "train.yaml").read_text())
-    for entry in (*train["datasets"], *train["test_datasets"]):
-        entry["path"] = str(rows)
-    train |= {"datasets": train["datasets"][:1], "test_datasets": train["test_datasets"][:1]}
-    train |= {"micro_batch_size": 1, "num_epochs": 1, "logging_steps": 1, "save_strategy": "no"}
-    (recipe / "train.yaml").write_text(yaml.safe_dump(train))
+    for path in filter(None, training_files(recipe)):
+        train = yaml.safe_load(path.read_text())
+        for entry in (*train["datasets"], *train["test_datasets"]):
+            entry["path"] = str(rows)
+        train |= {"micro_batch_size": 1, "num_epochs": 1, "logging_steps": 1, "save_strategy": "no"}
+        path.write_text(yaml.safe_dump(train))
     return recipe
 
 
@@ -73,8 +76,12 @@ def test_a_published_model_has_its_size_loads_generates_and_trains(name: str, pa
     assert (model.config.head_dim, model.config.max_position_embeddings) == (32, 1024)
     ids = torch.tensor([tokenizer(SENTENCES[0])["input_ids"]])
     assert model.generate(ids, max_new_tokens=5, do_sample=False).shape[1] > ids.shape[1]
-    losses = [entry["loss"] for entry in json.loads((trained / "training_log.json").read_text()) if "loss" in entry]
-    assert len(losses) == STEPS and losses[-1] < losses[0]
+    for folder in (out / "05d_train_1/model", trained):
+        if folder.is_dir():
+            log = json.loads((folder / "training_log.json").read_text())
+            losses = [entry["loss"] for entry in log if "loss" in entry]
+            assert len(losses) == STEPS and losses[-1] < losses[0]
+    assert (out / "05d_train_1").is_dir() == (name == "inkuba-40m")
 
 
 def test_our_model_is_smaller_than_the_smallest_published_one() -> None:

