@@ -35,9 +35,12 @@ def instruction_of(row: CompetitionRow, mix: Mix) -> str:
     """The row's own instruction where training keeps those of its rows; else the first that training has.
 
     That is: sentiment of a recipe with Inkuba-Instruct has the file's instructions, with its replacements. For all
-    other tasks, and where the file has none, the instruction of the recipe takes their place.
+    other tasks, and where the file has none, the instruction of the recipe takes their place. A recipe that trains
+    entailment in one language asks in the other by the same instruction, because the labels are the same.
     """
     known = [source for source in mix.sources if _task_of(source) == (row.kind, row.language)]
+    if not known and row.kind == "entailment":
+        known = [source for source in mix.sources if isinstance(source, Xnli)]
     if not known:
         raise ValueError(
             f"{row.place}: a row of {row.kind} in {row.language}, but mix.sources has no source of that task, so there "

@@ -104,6 +104,13 @@ def test_a_task_that_the_recipe_does_not_train_is_named_with_its_row(tmp_path: P
         prompts(tmp_path, [*SOURCES[:4], other])
 
 
+def test_entailment_in_the_other_language_is_asked_by_the_same_instruction(tmp_path: Path) -> None:
+    swahili_alone = [source for source in SOURCES if not (source["source"] == "xnli" and source["language"] == "hausa")]
+    assert len(swahili_alone) == len(SOURCES) - 1
+    found = prompts(tmp_path, swahili_alone)["ID_0a0a0a0a_test_xnli_hau"]
+    assert "two Swahili sentences" in found and "Ta tafi kasuwa." in found
+
+
 def test_the_training_sources_ask_the_same(tmp_path: Path) -> None:
     mix = write_recipe(tmp_path / "recipe").data.mix
     sentiment, entailment, translation = mix.sources[1], mix.sources[3], mix.sources[4]

@@ -364,6 +364,14 @@ def test_each_training_has_the_folder_of_its_stage(recipe: Any) -> None:
     assert messages["train-2-part.yaml"].startswith("must be below runs/quickstart/06_train/")
 
 
+def test_the_first_of_two_trainings_makes_a_whole_model(recipe: Any) -> None:
+    in_turn(recipe)
+    recipe.edit("train-1-part.yaml", adapter="lora", lora_r=8, lora_alpha=16, lora_target_linear=True)
+    (fault,) = faults_of(recipe)
+    assert (fault.file.name, fault.key) == ("train-1-part.yaml", "adapter")
+    assert "the second training goes on with the whole model" in fault.message
+
+
 def test_a_variant_of_the_second_training_may_start_from_a_variant_of_the_first(recipe: Any) -> None:
     in_turn(recipe)
     for number, folder in (("1", "05d_train_1"), ("2", "06_train")):

@@ -26,6 +26,7 @@ def compression_faults(folder: Path, trainings: list[Document]) -> Iterator[Faul
         if is_teacher:
             yield from _teacher_file(recipe, document)
         else:
+            yield from _first_of_two(document)
             yield from _taught(recipe, document)
 
 
@@ -56,6 +57,12 @@ def _teacher_file(recipe: Recipe, document: Document) -> Iterator[Fault]:
         yield document.fault("", f"a {TEACHER_FILE} goes with a compress.yaml, which is not there")
     if document.values.get("adapter"):
         message = "must not be set: the teacher is pruned afterwards, and an adapter cannot be"
+        yield document.fault("adapter", message)
+
+
+def _first_of_two(document: Document) -> Iterator[Fault]:
+    if training_folder(document.path.name) == FIRST_TRAINING and document.values.get("adapter"):
+        message = "must not be set: the second training goes on with the whole model, and an adapter is none"
         yield document.fault("adapter", message)
 
 
