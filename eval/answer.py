@@ -108,14 +108,13 @@ def no_label_texts(answered: Iterable[Answered]) -> dict[str, int]:
     return dict(sorted(counts.items()))
 
 
-def _inputs(recipe: Recipe) -> tuple[str, ...]:
-    """The test rows and the models; an adapter's base model too."""
-    inputs = [test_file(recipe)]
-    if "untuned" in recipe.zindi.models and (before := untrained_model(recipe)) is not None:
-        inputs.append(before)
+def model_folders(recipe: Recipe) -> list[str]:
+    """The folders of the models that zindi.yaml names, below the run folder; an adapter's base model too."""
+    before = untrained_model(recipe)
+    folders = [before] if "untuned" in recipe.zindi.models and before is not None else []
     if "tuned" in recipe.zindi.models:
-        inputs += [*model_input(recipe, TRAINING), f"{TRAINING}/{MODEL}"]
-    return tuple(dict.fromkeys(inputs))
+        folders += [*model_input(recipe, TRAINING), f"{TRAINING}/{MODEL}"]
+    return list(dict.fromkeys(folders))
 
 
 STAGE = Stage(
@@ -123,7 +122,7 @@ STAGE = Stage(
     folder="07_answer",
     module="eval.answer",
     summary="Answer the test rows of the Buzuzu-Mavi tasks with the untuned and the tuned model.",
-    inputs=_inputs,
+    inputs=lambda recipe: (test_file(recipe), *model_folders(recipe)),
     settings=lambda recipe: {
         "models": list(recipe.zindi.models),
         "max_rows_per_task": recipe.zindi.max_rows_per_task,

@@ -14,9 +14,8 @@ from typing import Annotated
 
 import typer
 
-from compress.folders import MODEL, TRAINING, model_input, untrained_model
 from compress.parent import download
-from eval.answer import model_of
+from eval.answer import model_folders, model_of
 from eval.competition_files import read_competition
 from eval.given_options import given_options
 from eval.size_aware import model_size, size_aware_score
@@ -55,21 +54,12 @@ def _size(folder: str, adapter: Path | None) -> int:
     return model_size(Path(folder) if Path(folder).is_dir() else download(folder, None), adapter)
 
 
-def _inputs(recipe: Recipe) -> tuple[str, ...]:
-    """The answers, and the models that are weighed; an adapter's base model too."""
-    untuned = untrained_model(recipe)
-    weighed = [untuned] if "untuned" in recipe.zindi.models and untuned is not None else []
-    if "tuned" in recipe.zindi.models:
-        weighed += [*model_input(recipe, TRAINING), f"{TRAINING}/{MODEL}"]
-    return tuple(dict.fromkeys(["07_answer", *weighed]))
-
-
 STAGE = Stage(
     name="zindi",
     folder="08_zindi",
     module="eval.zindi",
     summary="Score the answers as the Buzuzu-Mavi challenge does, with bootstrap intervals.",
-    inputs=_inputs,
+    inputs=lambda recipe: ("07_answer", *model_folders(recipe)),
     settings=lambda recipe: {
         "models": list(recipe.zindi.models),
         "base_model": recipe.base_model,
