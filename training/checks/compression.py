@@ -32,13 +32,13 @@ def compression_faults(folder: Path, trainings: list[Document]) -> Iterator[Faul
 
 def _base_model(recipe: Recipe, document: Document, stage: str, trainings: list[Document]) -> Iterator[Fault]:
     made = model_before(recipe, stage)
-    first = [other for other in trainings if training_folder(other.path.name) == FIRST_TRAINING]
     expected = recipe.base_model if made is None else f"runs/{recipe.name}/{made}"
     given = document.values.get("base_model")
     if given != expected:
         why = "the parent of compress.yaml" if made is None else "what compress.yaml makes"
         if made == f"{FIRST_TRAINING}/{MODEL}":
             why = "the model of the first training"
+            first = [other for other in trainings if training_folder(other.path.name) == FIRST_TRAINING]
             if given in [other.values.get("output_dir") for other in first]:  # of a variant
                 return
         yield document.fault("base_model", f"must be {expected}, {why} (given: {given!r})")
