@@ -13,7 +13,7 @@ quickstart: setup
 	@HF_HUB_OFFLINE=1 $(VENV)/bin/python run.py recipes/quickstart
 
 test: setup-test
-	@HF_HUB_OFFLINE=1 $(VENV)/bin/python -m pytest
+	@HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest -n auto --maxprocesses 4
 
 check: setup-test
 	$(VENV)/bin/ruff check .
