@@ -11,7 +11,7 @@ from functools import cache
 from pathlib import Path
 
 from eval.label_answers import label_answer
-from eval.label_choice import LabelChoice
+from eval.label_choice import LabelChoice, batch_calibrated
 from eval.questions import Answered, Question
 from eval.zindi_config import Decoding
 from oneday.buzuzu_mavi import labels_of, parse_task, task_name
@@ -91,7 +91,12 @@ def _label_scores(
                 return LabelChoice(greedy(), _labels(group), decoding.normalise)
 
             texts |= answer_groups([group], own, choice, journal, bar.update)
-    return {key: json.loads(text) for key, text in texts.items()}
+    scores = {key: json.loads(text) for key, text in texts.items()}
+    if decoding.normalise == "batch":
+        for group in groups:
+            keys = [(group.name, id) for id in group.ids]
+            scores |= zip(keys, batch_calibrated([scores[key] for key in keys]), strict=True)
+    return scores
 
 
 def _answered(

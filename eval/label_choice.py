@@ -22,7 +22,8 @@ class LabelChoice:
     """An engine (serve.engine) whose text for a prompt is a JSON list: the score of each label, in the labels' order.
 
     A score is the summed log-probability of the label's tokens, divided by their number, or by that of the word's
-    UTF-8 bytes, if `normalise` says so. Each prompt is read once; the labels go on from its keys and values.
+    UTF-8 bytes, if `normalise` says so; the sum for "batch" (see `batch_calibrated`). Each prompt is read once; the
+    labels go on from its keys and values.
     """
 
     engine: TransformersEngine
@@ -44,6 +45,22 @@ class LabelChoice:
             if not scores.isfinite().all():
                 raise ValueError("the model's log-probabilities are not finite: its weights are damaged; train again")
             yield [(position, json.dumps(row)) for position, row in zip(batch.positions, scores.tolist(), strict=True)]
+
+
+def batch_calibrated(scores: Sequence[Sequence[float]]) -> list[list[float]]:
+    """The log-probabilities of the labels of one task's rows, each less the log of the label's mean over the rows.
+
+    `scores`, one list a row, are log-likelihoods; a row's probabilities are their softmax. The likeliest label is then
+    the one that a row makes likelier than other rows do: a model that is unsure of all rows says one label for them
+    all otherwise. An answer depends on the other rows, which should be tens; of a row alone all labels are equal.
+    Batch Calibration: Zhou et al., 2024, https://arxiv.org/abs/2309.17249.
+    """
+    import numpy as np
+
+    logs = np.asarray(scores, dtype=np.float64)
+    logs -= np.logaddexp.reduce(logs, axis=1, keepdims=True)
+    calibrated: list[list[float]] = (logs - np.logaddexp.reduce(logs, axis=0) + np.log(len(logs))).tolist()
+    return calibrated
 
 
 def label_tokens(tokenizer: "PreTrainedTokenizerBase", labels: Sequence[str]) -> list[list[int]]:
@@ -97,4 +114,4 @@ def log_likelihoods(engine: TransformersEngine, batch: PromptBatch, tokens: Sequ
 
 def _size(label: str, tokens: Sequence[int], normalise: Normalise) -> int:
     """What a label's log-probability is divided by."""
-    return {"none": 1, "tokens": len(tokens), "bytes": len(label.encode())}[normalise]
+    return {"none": 1, "tokens": len(tokens), "bytes": len(label.encode()), "batch": 1}[normalise]

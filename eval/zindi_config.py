@@ -7,7 +7,7 @@ from pydantic import Field, field_validator
 from eval.config import Bootstrap
 from oneday.config import Settings
 
-Normalise = Literal["none", "tokens", "bytes"]
+Normalise = Literal["none", "tokens", "bytes", "batch"]
 ModelName = Literal["untuned", "tuned"]
 
 
@@ -23,7 +23,8 @@ class Decoding(Settings):
 
     Labels: with `generate` greedily, and by log-likelihood where the text is none of the labels; with `log_likelihood`
     always the label word whose tokens are likeliest after the prompt (an end of sequence behind them is not scored),
-    their log-probability divided by their number, or by that of the word's bytes, if `normalise` says so.
+    their log-probability divided by their number, or by that of the word's bytes, or each label's probability divided
+    by its mean over the task's rows, if `normalise` says so (see `eval.label_choice.batch_calibrated`).
     Translations: by `beams` beams, tokens of the prompt and of the text so far less likely by `repetition_penalty`,
     that of transformers; labels have none.
     """

@@ -8,6 +8,7 @@ import pytest
 
 from eval import answering
 from eval.answering import answer_questions, answer_text
+from eval.label_choice import batch_calibrated
 from eval.questions import Answered, Question
 from eval.zindi_config import Decoding
 from oneday.buzuzu_mavi import Language, TaskKind, labels_of
@@ -98,6 +99,19 @@ def test_nothing_is_loaded_if_all_is_in_the_journals(whole: tuple[list[Answered]
     answered, work = whole
     assert {path.name for path in work.iterdir()} == {"labels.jsonl", "label_scores.jsonl", "translations.jsonl"}
     assert answer_questions(QUESTIONS, not_loaded, decoding(), work, "test") == answered
+
+
+def test_batch_calibration_is_over_the_rows_of_each_task(
+    whole: tuple[list[Answered], Path], loaded: LoadedModel, tmp_path: Path
+) -> None:
+    answered = answer_questions(QUESTIONS, lambda: loaded, decoding(normalise="batch"), tmp_path, "test")
+    for kind in ("sentiment", "entailment"):
+        raw, own = ([row.label_scores for row in rows if row.kind == kind] for rows in (whole[0], answered))
+        assert own == [pytest.approx(row) for row in batch_calibrated(raw)]
+    assert [row.answer for row in answered if row.kind == "sentiment"] != [
+        row.answer for row in whole[0] if row.kind == "sentiment"
+    ]
+    assert answer_questions(QUESTIONS, not_loaded, decoding(normalise="batch"), tmp_path, "test") == answered
 
 
 @pytest.mark.parametrize("name", ["labels.jsonl", "label_scores.jsonl", "translations.jsonl"])

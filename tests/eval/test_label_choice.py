@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 
-from eval.label_choice import LabelChoice, label_tokens
+from eval.label_choice import LabelChoice, batch_calibrated, label_tokens
 from eval.zindi_config import Normalise
 from oneday.buzuzu_mavi import KINDS, LANGUAGES, labels_of
 from serve.transformers_engine import LoadedModel, TransformersEngine
@@ -74,6 +74,19 @@ def test_the_sum_is_divided_by_the_label_s_tokens_or_bytes(llama: LoadedModel) -
     assert scores(choice(llama, 3, labels, "tokens"), PROMPTS) == [pytest.approx(row) for row in by_tokens]
     by_bytes = [[first / 6, second / 11] for first, second in sums]
     assert scores(choice(llama, 3, labels, "bytes"), PROMPTS) == [pytest.approx(row) for row in by_bytes]
+
+
+def test_batch_calibration_takes_the_label_that_a_row_makes_likelier_than_the_others_do(llama: LoadedModel) -> None:
+    probabilities = [[0.9, 0.1], [0.6, 0.4]]  # 0.75 and 0.25 on average
+    scores_ = [[math.log(share) - 7 * row for share in own] for row, own in enumerate(probabilities, start=1)]
+    calibrated = [[math.exp(score) for score in own] for own in batch_calibrated(scores_)]
+    assert calibrated == [pytest.approx([1.2, 0.4]), pytest.approx([0.8, 1.6])]
+    assert scores(choice(llama, 3, LABELS, "batch"), PROMPTS) == scores(choice(llama, 3, LABELS), PROMPTS)
+
+
+def test_batch_calibration_of_very_unlikely_labels_is_finite_and_of_one_row_says_nothing() -> None:
+    assert batch_calibrated([[-1e4, -2e4, -1e3]]) == [pytest.approx([0, 0, 0])]
+    assert all(math.isfinite(score) for own in batch_calibrated([[-9e3, 0.0], [0.0, -9e3]]) for score in own)
 
 
 def test_the_probabilities_of_all_single_tokens_are_one_together(llama: LoadedModel) -> None:
