@@ -50,11 +50,23 @@ def comparable(text: str) -> str:
 
 def forms_of(text: str) -> list[str]:
     """The texts as which an input counts, ready to be compared: itself, and of two sentences the second, and both."""
+    if (sentences := _sentences(text)) is None:
+        return [comparable(text)]
+    premise, hypothesis = sentences
+    return [comparable(text), comparable(hypothesis), comparable(f"{premise} {hypothesis}")]
+
+
+def premise_or_input(text: str) -> str:
+    """Of an input of two sentences the first, of any other all of it, ready to be compared."""
+    sentences = _sentences(text)
+    return comparable(text if sentences is None else sentences[0])
+
+
+def _sentences(text: str) -> tuple[str, str] | None:
+    """Premise and hypothesis of an entailment input; None for another one."""
     stripped = text.strip()
     premise, between, hypothesis = stripped.removeprefix(BEFORE).rpartition(BETWEEN)
-    if not between or not stripped.startswith(BEFORE):
-        return [comparable(text)]
-    return [comparable(text), comparable(hypothesis), comparable(f"{premise} {hypothesis}")]
+    return (premise, hypothesis) if between and stripped.startswith(BEFORE) else None
 
 
 def save_competition(rows: Sequence[EvalRow], path: Path) -> None:

@@ -161,8 +161,10 @@ class Mix(Settings):
     two inputs that differ in case and white space alone are the same one.
     Beside the rows for training, `eval_share` are for the loss during training and `test_share` for the evaluation
     afterwards: single rows, all rows of an input (of whatever source) or whole tasks, as `split_by` says. Rows by rows,
-    an input that is asked in several ways may be trained on and tested. `subsets` are named lists of sources; the rows
-    of each are also written by themselves, as train-NAME, eval-NAME and test-NAME.
+    an input that is asked in several ways may be trained on and tested. By inputs, all rows with one Sentence A stay
+    together too: data sets ask of a premise for each answer in turn, so that the answers to two give the third away.
+    `subsets` are named lists of sources; the rows of each are also written by themselves, as train-NAME, eval-NAME and
+    test-NAME.
     """
 
     sources: list[MixSource] = Field(min_length=1)
@@ -208,11 +210,6 @@ class Mix(Settings):
     def eval_sets(self) -> list[EvalSet]:
         """The sets that the rows are compared with word by word."""
         return [] if self.decontaminate is None else self.decontaminate.eval_sets
-
-    @property
-    def compares_inputs(self) -> bool:
-        """Whether it must be known which rows have the same input."""
-        return bool(self.one_answer_tasks) or self.split_by == "input"
 
     @property
     def reads_held_out(self) -> bool:

@@ -12,6 +12,7 @@ import io
 import os
 import re
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +21,8 @@ from numpy.typing import NDArray
 from pydantic import BaseModel
 
 from data_prep.mixing.cleaning import Sieve, clean, drop_unusable
-from data_prep.mixing.competition import CompetitionFound, comparable, find_competition
+from data_prep.mixing.competition import CompetitionFound, comparable, find_competition, premise_or_input
+from data_prep.mixing.config import Mix
 from data_prep.mixing.contamination import Contaminated, find_contaminated
 from data_prep.mixing.context import Context, Job
 from data_prep.mixing.drafts import read_drafts
@@ -174,11 +176,20 @@ def write_rows(frame: pl.DataFrame, context: Context, folder: Path) -> None:
         "tokens": tokens.astype(np.uint32),
         "task": frame["task"],
     }
-    if mix.compares_inputs:
-        columns["input_key"], _ = keys_of(pl.Series(list(map(comparable, frame["input"])), dtype=pl.String))
+    for name, form in compared_inputs(mix).items():
+        columns[name], _ = keys_of(pl.Series(list(map(form, frame["input"])), dtype=pl.String))
     table = io.BytesIO()  # a full disk is an OSError from a file of Python's own
     pl.DataFrame(columns).write_parquet(table, compression="uncompressed")
     (folder / "rows.parquet").write_bytes(table.getbuffer())
+
+
+def compared_inputs(mix: Mix) -> dict[str, Callable[[str], str]]:
+    """Columns of keys that tell which rows have the same input, and the form in which inputs are compared for each.
+
+    `input_key`: an input has one answer. `split_key`: rows stay in one part; those with one premise, too.
+    """
+    columns: dict[str, Callable[[str], str]] = {"input_key": comparable} if mix.one_answer_tasks else {}
+    return columns | ({"split_key": premise_or_input} if mix.split_by == "input" else {})
 
 
 def write_lines(frame: pl.DataFrame, path: Path) -> Integers:

@@ -15,7 +15,7 @@ from data_prep.mixing.context import Context, part_folder
 from data_prep.mixing.contradictions import by_input, contradictory_rows
 from data_prep.mixing.exact_duplicates import first_of_equal
 from data_prep.mixing.near_duplicates import NearPart, find_near_duplicates
-from data_prep.mixing.part import PartReport
+from data_prep.mixing.part import PartReport, compared_inputs
 from data_prep.mixing.quotas import draw_keys, within_answer_cap, within_budget, within_caps, within_joint_cap
 from data_prep.sources.mix_config import name_of
 
@@ -79,7 +79,7 @@ def load_rows(folder: Path, reports: Sequence[PartReport], mix: Mix) -> AllRows:
     places = {name_of(source): place for place, source in enumerate(mix.sources)}
     kept = [report.kept for report in reports]
     names = ["start", "size", "key_high", "key_low", "answer_key", "bytes", "tokens", "task"]
-    names += ["input_key"] if mix.compares_inputs else []
+    names += compared_inputs(mix)
     tables = [
         pl.read_parquet(folder / part_folder(report.number) / "rows.parquet", columns=names) for report in reports
     ]

@@ -100,7 +100,7 @@ def _split(mix: Mix) -> str:
     if mix.split_by == "task":
         return f"{shares}, whole tasks."
     if mix.split_by == "input":
-        return f"{shares}. All rows of an input are in one part; case and white space do not count."
+        return f"{shares}. All rows of an input, or of a premise, are in one part; case and white space do not count."
     apart = " Rows with the same input but another instruction may be in different parts."
     return f"{shares}.{apart if mix.exact_duplicates == 'question' else ''}"
 

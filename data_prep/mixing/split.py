@@ -90,8 +90,8 @@ def _by_task(order: list[int], rows: AllRows, mix: Mix, wanted: Sequence[int], s
 
 
 def _by_input(order: list[int], rows: AllRows, mix: Mix, wanted: Sequence[int], seed: int) -> Split:
-    """All rows of an input in one part, whatever their sources; inputs in random order, those for evaluation first."""
-    input_of: dict[int, int] = dict(zip(order, rows.numbers("input_key")[order].tolist(), strict=True))
+    """All rows of an input (or of a premise) in one part, whatever their sources; in random order, evaluation first."""
+    input_of: dict[int, int] = dict(zip(order, rows.numbers("split_key")[order].tolist(), strict=True))
     split = _whole(order, input_of, mix, wanted, random.Random(f"{seed} mix inputs"))
     if order and (not split.eval or (mix.test_share and not split.test)):
         inputs = len(set(input_of.values()))

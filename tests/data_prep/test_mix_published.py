@@ -160,6 +160,23 @@ def test_an_input_asked_in_several_ways_is_in_one_part_where_the_recipe_splits_b
     assert {row.input for row in written(tmp_path, "train")} & {row.input for row in written(tmp_path, "eval")}
 
 
+def test_the_rows_of_a_premise_are_in_one_part_where_the_recipe_splits_by_input(
+    recipe: "RecipeFolder", tmp_path: Path
+) -> None:
+    answers = ("entailment", "neutral", "contradiction")
+    data = [
+        {"q": entailment_input(f"Cat {number} is asleep.", f"It is {answer} {number}."), "a": answer, "t": "follows"}
+        for number in range(40)
+        for answer in answers
+    ]
+    mixed(recipe, tmp_path, source(tmp_path / "a.jsonl", data), split_by="input", test_share=0.1)
+    parts = [written(tmp_path, name) for name in ("train", "eval", "test")]
+    assert [len(part) for part in parts] == [84, 24, 12]
+    premises = [{row.input.splitlines()[0] for row in part} for part in parts]
+    assert [len(own) for own in premises] == [28, 8, 4]
+    assert len(set.union(*premises)) == 40
+
+
 def test_a_task_that_no_row_has_is_an_error(recipe: "RecipeFolder", tmp_path: Path) -> None:
     with pytest.raises(StageError, match=r"no clean row is of the task 'modo'; tasks there: mood"):
         mixed(recipe, tmp_path, source(tmp_path / "a.jsonl", rows(40)), one_answer_tasks=["modo"])

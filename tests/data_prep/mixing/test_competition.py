@@ -11,6 +11,7 @@ from data_prep.mixing.competition import (
     find_competition,
     forget_competition,
     forms_of,
+    premise_or_input,
     save_competition,
 )
 from data_prep.mixing.decontaminate import EvalRow
@@ -78,3 +79,9 @@ def test_what_is_no_entailment_input_counts_as_itself_alone(text: str) -> None:
 def test_a_premise_of_several_lines_is_one_sentence() -> None:
     text = entailment_input("One.\nSentence B: two.", "Three.")
     assert forms_of(f" {text}\n")[1:] == ["three.", "one. sentence b: two. three."]
+
+
+def test_entailment_inputs_of_one_premise_stay_together_and_other_inputs_are_themselves() -> None:
+    pairs = [entailment_input("  In\u00e1  d\u00e1di.", "sosai"), entailment_input("ina\u0301 da\u0301di.", "A'a.")]
+    assert [premise_or_input(text) for text in pairs] == ["in\u00e1 d\u00e1di."] * 2
+    assert premise_or_input("Sentence A: Only  one") == "sentence a: only one"

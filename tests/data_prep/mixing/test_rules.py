@@ -107,7 +107,7 @@ def test_a_budget_of_one_source_is_not_divided() -> None:
 
 def test_it_is_said_whether_an_input_may_be_in_several_parts() -> None:
     apart = "Rows with the same input but another instruction may be in different parts."
-    together = "All rows of an input are in one part; case and white space do not count."
+    together = "All rows of an input, or of a premise, are in one part; case and white space do not count."
     for changes, said in (
         ({}, ""),
         ({"exact_duplicates": "question"}, f" {apart}"),

@@ -28,7 +28,7 @@ def mix(share: float, by: str, **changes: Any) -> Mix:
 
 def rows_of(tasks: list[str], sources: list[int] | None = None, inputs: list[int] | None = None) -> AllRows:
     keys = pl.Series(range(len(tasks)) if inputs is None else inputs, dtype=pl.UInt64)
-    columns = pl.DataFrame({"task": pl.Series(tasks, dtype=pl.Categorical), "input_key": keys})
+    columns = pl.DataFrame({"task": pl.Series(tasks, dtype=pl.Categorical), "split_key": keys})
     source = np.zeros(len(tasks), dtype=np.int16) if sources is None else np.array(sources, dtype=np.int16)
     return AllRows(source, np.zeros(len(tasks), dtype=np.int32), columns)
 
