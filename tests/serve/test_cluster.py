@@ -1,9 +1,11 @@
 """Prediction on a Ray cluster: the same answers, also when a worker dies. A real cluster of two nodes."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Iterator
@@ -32,11 +34,13 @@ RAY = [sys.executable, "-m", "ray.scripts.scripts"]
 
 
 @pytest.fixture(scope="module")
-def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def cluster() -> Iterator[str]:
     """The address of a cluster of two nodes, one processor each."""
     port = 6400 + os.getpid() % 500
-    folder = tmp_path_factory.mktemp("ray")
-    environment = os.environ | {"RAY_USAGE_STATS_ENABLED": "0", "RAY_ENABLE_MULTI_TENANCY": "1", "OMP_NUM_THREADS": "1"}
+    folder = tempfile.mkdtemp(prefix="ray")  # pytest's is too long for the names of Ray's sockets
+    settings = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_ENABLE_MULTI_TENANCY": "1", "OMP_NUM_THREADS": "1"}
+    # A head takes up the token that the user has for clusters of his own, a second node does not.
+    environment = os.environ | settings | {"RAY_AUTH_MODE": "disabled"}
     small = ["--num-cpus=1", "--object-store-memory=80000000", "--disable-usage-stats"]
     head = [*RAY, "start", "--head", f"--port={port}", "--include-dashboard=false", f"--temp-dir={folder}", *small]
     subprocess.run(head, check=True, env=environment, capture_output=True, timeout=180)
@@ -49,6 +53,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     )
     yield f"127.0.0.1:{port}"
     subprocess.run([*RAY, "stop", "--force"], check=False, env=environment, capture_output=True, timeout=120)
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def groups(task: int) -> list[Group]:
