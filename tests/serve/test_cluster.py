@@ -43,17 +43,14 @@ def cluster() -> Iterator[str]:
     environment = os.environ | settings | {"RAY_AUTH_MODE": "disabled"}
     small = ["--num-cpus=1", "--object-store-memory=80000000", "--disable-usage-stats"]
     head = [*RAY, "start", "--head", f"--port={port}", "--include-dashboard=false", f"--temp-dir={folder}", *small]
-    subprocess.run(head, check=True, env=environment, capture_output=True, timeout=180)
-    subprocess.run(
-        [*RAY, "start", f"--address=127.0.0.1:{port}", *small],
-        check=True,
-        env=environment,
-        capture_output=True,
-        timeout=180,
-    )
-    yield f"127.0.0.1:{port}"
-    subprocess.run([*RAY, "stop", "--force"], check=False, env=environment, capture_output=True, timeout=120)
-    shutil.rmtree(folder, ignore_errors=True)
+    node = [*RAY, "start", f"--address=127.0.0.1:{port}", *small]
+    try:
+        for command in (head, node):
+            subprocess.run(command, check=True, env=environment, capture_output=True, timeout=180)
+        yield f"127.0.0.1:{port}"
+    finally:  # of a node that does not start, too: the head would go on
+        subprocess.run([*RAY, "stop", "--force"], check=False, env=environment, capture_output=True, timeout=120)
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def groups(task: int) -> list[Group]:
