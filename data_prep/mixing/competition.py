@@ -3,7 +3,7 @@
 Inputs are compared whole; case, white space and the way a character is encoded (NFC) do not count. An entailment input
 (`Sentence A: ... Sentence B: ...`) also counts as its second sentence alone, and as both without what stands before
 them: the competition's files hold the two in columns of their own. Rows that only share a part with one are those of
-`data_prep.mixing.decontaminate`.
+`data_prep.mixing.decontaminate`. `premise_or_input` is for the split, which keeps rows of one premise together.
 """
 
 import re
