@@ -1,11 +1,12 @@
 """A recipe -> `Recipe`: its checked data, compression and evaluation settings, and its Axolotl files as written.
 
-A recipe is a folder with data.yaml, train.yaml and eval.yaml (or zindi.yaml, for the Buzuzu-Mavi challenge). It may
-have variants of its data, data-NAME.yaml, beside data.yaml or in its place; a command takes one of these files where it
-takes the folder. All share one run folder. With a compress.yaml, the model is compressed before it is trained; such a
-recipe may do without data and evaluation, if train.yaml names data of its own. train-teacher.yaml then trains the
-teacher that it is distilled from. train-1-NAME.yaml and train-2-NAME.yaml in place of train.yaml are two trainings in
-turn: the second goes on with the model of the first. Other files train*-VARIANT.yaml are run by hand.
+A recipe is a folder with data.yaml, train.yaml and eval.yaml (or zindi.yaml, for the Buzuzu-Mavi challenge), and a
+serve.yaml if its model is to be served. It may have variants of its data, data-NAME.yaml, beside data.yaml or in its
+place; a command takes one of these files where it takes the folder. All share one run folder. With a compress.yaml,
+the model is compressed before it is trained; such a recipe may do without data and evaluation, if train.yaml names
+data of its own. train-teacher.yaml then trains the teacher that it is distilled from. train-1-NAME.yaml and
+train-2-NAME.yaml in place of train.yaml are two trainings in turn: the second goes on with the model of the first.
+Other files train*-VARIANT.yaml are run by hand.
 """
 
 import re
@@ -19,9 +20,11 @@ from data_prep.config import DataConfig, MixOnlyConfig, SampledDataConfig, load_
 from eval.config import EvalConfig
 from eval.zindi_config import ZindiConfig
 from oneday.config import ConfigError, Document, Fault, Model, load_config, load_document
+from serve.config import ServeConfig
 
 DATA_FILE = re.compile(r"data(-[a-z0-9-]+)?\.yaml")
 COMPRESS_FILE, TEACHER_FILE, ZINDI_FILE = "compress.yaml", "train-teacher.yaml", "zindi.yaml"
+SERVE_FILE = "serve.yaml"
 TRAINING_IN_TURN = re.compile(r"train-([12])-[a-z0-9-]+\.yaml")
 
 
@@ -40,6 +43,7 @@ class Recipe:
     teacher: Document | None = None
     first_training: Document | None = None
     zindi_settings: ZindiConfig | None = None
+    serve_settings: ServeConfig | None = None
     data_file: str = "data.yaml"
 
     @property
@@ -75,6 +79,13 @@ class Recipe:
         if self.zindi_settings is None:
             raise _absent(self.folder / ZINDI_FILE)
         return self.zindi_settings
+
+    @property
+    def serve(self) -> ServeConfig:
+        """The settings of serve.yaml. ConfigError if the recipe has none."""
+        if self.serve_settings is None:
+            raise _absent(self.folder / SERVE_FILE)
+        return self.serve_settings
 
     @property
     def seed(self) -> int:
@@ -133,6 +144,7 @@ def load_recipe(path: Path) -> Recipe:
     without_eval = has_zindi or told or isinstance(data, MixOnlyConfig) or (compressed and not data_path.is_file())
     evaluation = attempt(folder / "eval.yaml", partial(load_config, model=EvalConfig), may_be_absent=without_eval)
     zindi = attempt(folder / ZINDI_FILE, partial(load_config, model=ZindiConfig), may_be_absent=True)
+    serve = attempt(folder / SERVE_FILE, partial(load_config, model=ServeConfig), may_be_absent=True)
     first, train = _load_train_files(folder, faults)
     teacher = _load_train_file(folder / TEACHER_FILE, faults) if (folder / TEACHER_FILE).is_file() else None
     if evaluation and isinstance(data, SampledDataConfig):
@@ -141,7 +153,7 @@ def load_recipe(path: Path) -> Recipe:
     faults += _evaluation_faults(folder, data_path, data, evaluation, zindi)
     if faults or train is None:
         raise ConfigError(faults)
-    return Recipe(folder, train, data, evaluation, compress, teacher, first, zindi, data_path.name)
+    return Recipe(folder, train, data, evaluation, compress, teacher, first, zindi, serve, data_path.name)
 
 
 def _load_train_files(folder: Path, faults: list[Fault]) -> tuple[Document | None, Document | None]:

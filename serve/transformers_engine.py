@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     import torch
     from transformers import DynamicCache, PreTrainedModel, PreTrainedTokenizerBase
 
-Precision = Literal["float32", "bfloat16"]
+Precision = Literal["float32", "bfloat16", "nf4"]
 
 
 class LoadedModel(NamedTuple):
@@ -183,11 +183,14 @@ def load_transformers_engine(base_model: str, batch_size: int, adapter: Path | N
     return TransformersEngine(*load_model(base_model, adapter), batch_size)
 
 
-def load_model(base_model: str, adapter: Path | None = None, dtype: Precision | None = None) -> LoadedModel:
+def load_model(
+    base_model: str, adapter: Path | None = None, dtype: Precision | None = None, device: str | None = None
+) -> LoadedModel:
     """The base model, with the adapter merged into its weights if one is given, and the tokenizer.
 
-    Without `dtype`, float32 on CPU and bfloat16 on a CUDA device. Only safetensors weights are read, and no code from
-    a model's folder.
+    Without `dtype`, float32 on CPU and bfloat16 on a CUDA device; nf4 keeps the weights in 4 bits and the adapter
+    beside them. Without `device`, a CUDA device if there is one. Only safetensors weights are read, and no code from a
+    model's folder. ValueError if the device is not there or nf4 cannot run here.
     """
     import torch
     from transformers import AutoModelForCausalLM
@@ -197,13 +200,36 @@ def load_model(base_model: str, adapter: Path | None = None, dtype: Precision | 
 
     register()
     logging.disable_progress_bar()
-    device = "cuda" if torch.cuda.is_available() else "cpu"
-    precision = dtype or ("bfloat16" if device == "cuda" else "float32")
+    device = device or ("cuda" if torch.cuda.is_available() else "cpu")
+    if torch.device(device).type == "cuda" and not torch.cuda.is_available():
+        raise ValueError(f"device: {device}: this machine has no CUDA device that PyTorch can use; choose cpu")
+    cpu = torch.device(device).type == "cpu"
+    precision = dtype or ("float32" if cpu else "bfloat16")
+    settings = _nf4(device) if precision == "nf4" else {"dtype": getattr(torch, precision)}
     model: Any = AutoModelForCausalLM.from_pretrained(
-        base_model, dtype=getattr(torch, precision), use_safetensors=True, trust_remote_code=False
+        base_model, use_safetensors=True, trust_remote_code=False, **settings
     )
     if adapter is not None:
         from peft import PeftModel
 
-        model = PeftModel.from_pretrained(model, str(adapter)).merge_and_unload()
-    return LoadedModel(model.to(device), load_tokenizer(base_model, adapter))
+        tuned = PeftModel.from_pretrained(model, str(adapter))
+        model = tuned.get_base_model() if precision == "nf4" else tuned.merge_and_unload()
+    return LoadedModel(model if precision == "nf4" else model.to(device), load_tokenizer(base_model, adapter))
+
+
+def _nf4(device: str) -> dict[str, Any]:
+    """What loads a model's linear layers in 4 bits on a device; ValueError if bitsandbytes is not installed."""
+    from importlib.util import find_spec
+
+    import torch
+    from transformers import BitsAndBytesConfig
+
+    if find_spec("bitsandbytes") is None:
+        raise ValueError(
+            "precision: nf4 needs bitsandbytes, which is not installed; install it or choose bfloat16 or float32"
+        )
+    compute = torch.float32 if torch.device(device).type == "cpu" else torch.bfloat16
+    quantization = BitsAndBytesConfig(
+        load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_use_double_quant=True, bnb_4bit_compute_dtype=compute
+    )
+    return {"dtype": compute, "device_map": {"": device}, "quantization_config": quantization}

@@ -140,6 +140,17 @@ def test_qwens_data_are_mistrals_but_for_the_size() -> None:
     assert load_recipe(ONEDAY).base_model != load_recipe(QWEN).base_model
 
 
+def test_every_recipe_can_be_served() -> None:
+    assert [folder.name for folder in RECIPES.iterdir() if not (folder / "serve.yaml").is_file()] == []
+
+
+@pytest.mark.parametrize("path", DATA_FILES, ids=lambda path: f"{path.parent.name}/{path.name}")
+def test_a_question_is_served_in_the_form_that_was_trained(path: Path) -> None:
+    recipe = load_recipe(path)
+    assert recipe.serve.wrap is not None
+    assert recipe.serve.wrap.preamble == recipe.data.preamble
+
+
 def data_sets(path: Path) -> Iterator[DataSet]:
     """Every data set that a data file names, but those that a stage of the recipe makes."""
     data = load_data_config(path)
