@@ -1,0 +1,1 @@
+"""Engines that answer one request at a time to their callers, and many at once in the model: for the server."""
