@@ -1,0 +1,54 @@
+import socket
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import httpx
+import pytest
+
+from serve.app import create_app
+from serve.running import bind, is_loopback, server_of, url_of
+from tests.serve.toy_engine import ToyEngine, config
+
+
+def test_a_port_in_use_is_told_with_what_to_do() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(ValueError, match=rf"port {port} of 127\.0\.0\.1 .*in use; name another by --port"):
+            bind("127.0.0.1", port)
+
+
+def test_an_address_that_is_not_this_machine_s_is_told() -> None:
+    with pytest.raises(ValueError, match="--host"):
+        bind("192.0.2.1", 0)
+    with pytest.raises(ValueError, match="--host nowhere"):
+        bind("nowhere.invalid", 0)
+
+
+def test_a_bound_socket_takes_no_connections_yet() -> None:
+    with bind("127.0.0.1", 0) as bound, pytest.raises(ConnectionRefusedError):
+        socket.create_connection(bound.getsockname(), timeout=5)
+
+
+@pytest.mark.parametrize(("host", "loopback"), [("127.0.0.1", True), ("localhost", True), ("0.0.0.0", False)])
+def test_a_host_is_loopback_or_not_and_has_an_address_to_try(host: str, loopback: bool) -> None:
+    with bind(host, 0) as bound:
+        port = bound.getsockname()[1]
+        assert is_loopback(bound) == loopback
+        assert url_of(bound) in (f"http://127.0.0.1:{port}", f"http://[::1]:{port}", f"http://localhost:{port}")
+
+
+def test_what_does_not_end_in_the_time_to_shut_down_is_cut_off_with_503(tiny_tokenizer: Any) -> None:
+    toy, ready = ToyEngine(tiny_tokenizer, seconds=60), threading.Event()
+    bound = bind("127.0.0.1", 0)
+    server = server_of(create_app(toy, config(), "toy"), 1, ready.set)
+    with ThreadPoolExecutor() as threads:
+        running = threads.submit(server.run, [bound])
+        assert ready.wait(20)
+        answer = threads.submit(httpx.post, f"{url_of(bound)}/process", json={"prompt": "a"}, timeout=20)
+        while not toy.running:
+            assert not answer.done()
+        server.should_exit = True
+        assert (answer.result(20).status_code, answer.result().json()["error"]["type"]) == (503, "shutdown")
+        running.result(20)
+    assert toy.closed and toy.finished == 0
