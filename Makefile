@@ -7,7 +7,7 @@ PIP := $(VENV)/bin/python -m pip --disable-pip-version-check
 STAMP := $(VENV)/.oneday
 CACHED := pyproject.toml constraints.txt Makefile
 
-.PHONY: quickstart test setup setup-test check
+.PHONY: quickstart test setup setup-test check helm-smoke docker submission image-check
 
 quickstart: setup
 	@HF_HUB_OFFLINE=1 $(VENV)/bin/python run.py recipes/quickstart
@@ -19,6 +19,22 @@ check: setup-test
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
+
+HELM_VENV ?= .venv-helm
+HELM_PIP := $(HELM_VENV)/bin/python -m pip --disable-pip-version-check
+
+# The real HELM, a few of each of the judges' kinds of requests, against the quickstart's server: after make quickstart.
+helm-smoke: setup $(HELM_VENV)/.oneday
+	@HF_HUB_OFFLINE=1 $(VENV)/bin/python -m eval.helm.smoke recipes/quickstart --helm-env $(HELM_VENV)
+
+# HELM without torch and torchvision, which it imports for no model that is served: see constraints-helm.txt.
+$(HELM_VENV)/.oneday: constraints-helm.txt
+	@test -x $(HELM_VENV)/bin/python || $(PYTHON) -m venv $(HELM_VENV)
+	@echo "Installing HELM into $(HELM_VENV): 1 to 3 minutes; its log is $(HELM_VENV)/install.log"
+	@$(HELM_PIP) install --no-deps --no-compile --requirement constraints-helm.txt >$(HELM_VENV)/install.log 2>&1 \
+	  || { tail -n 20 $(HELM_VENV)/install.log; echo "The installation failed; see $(HELM_VENV)/install.log"; exit 1; }
+	@! $(HELM_PIP) check | grep -v '^crfm-helm [0-9.]* requires torch\(vision\)\?, which is not installed\.$$'
+	@touch $@
 
 setup: $(STAMP)-run
 setup-test: $(STAMP)-test

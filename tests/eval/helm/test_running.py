@@ -1,0 +1,116 @@
+"""HELM's commands and what their logs tell."""
+
+from pathlib import Path
+
+import pytest
+
+from eval.helm.running import (
+    HelmEnvironment,
+    failures,
+    helm_variables,
+    run_helm,
+    runs_planned,
+    summarize,
+    tail,
+    timed_runs,
+)
+from oneday.stage import StageError
+from tests.eval.helm.recorded import LOG, RETRIED
+
+
+def environment(folder: Path, script: str) -> HelmEnvironment:
+    """An environment whose commands are a shell script."""
+    (folder / "bin").mkdir(parents=True)
+    for name in ("helm-run", "helm-summarize"):
+        path = folder / "bin" / name
+        path.write_text(f"#!/bin/sh\n{script}\n", encoding="utf-8")
+        path.chmod(0o755)
+    return HelmEnvironment(folder)
+
+
+def test_runs_last_until_the_next_one_begins() -> None:
+    runs = timed_runs(LOG)
+    assert [(run.name, run.seconds) for run in runs] == [
+        ("simple_mcqa:model=neurips_local", 10.5),
+        ("dyck_language_np=3:model=neurips_local", 2.25),
+    ]
+
+
+def test_a_log_that_began_no_run_has_none() -> None:
+    assert timed_runs("") == ()
+    assert runs_planned("") is None
+    assert runs_planned(LOG) == 2
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        RETRIED,
+        "2026-01-02 03:04:07,000 INFO         Failed to make request to neurips/local after retrying 1 times",
+        "2026-01-02 03:04:07,000 INFO         Failed to tokenize after retrying 5 times",
+        "2026-01-02 03:04:07,000 INFO         Failed to decode after retrying 5 times",
+        "2026-01-02 03:04:07,000 INFO         Request error: 500 Server Error for url: http://127.0.0.1:1/process",
+        "2026-01-02 03:04:07,000 INFO         Local Model error: 404 Client Error",
+        "2026-01-02 03:04:07,000 INFO         Error when running simple_mcqa:model=neurips_local:",
+        "Traceback (most recent call last):",
+    ],
+)
+def test_every_kind_of_failure_is_found_in_a_log(line: str) -> None:
+    (found,) = failures(f"{LOG}{line}\n")
+    assert found and line.endswith(found)
+
+
+def test_what_is_logged_without_a_failure_is_none() -> None:
+    assert failures(LOG) == []
+
+
+def test_an_absent_environment_is_told_with_what_makes_it(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match="make helm-smoke"):
+        HelmEnvironment(tmp_path / ".venv-helm").command("helm-run")
+
+
+def test_a_command_that_fails_shows_the_end_of_its_log(tmp_path: Path) -> None:
+    failing = environment(tmp_path / "env", "echo the reason\nexit 3")
+    with pytest.raises(StageError, match=r"(?s)helm-run ended with exit code 3.*helm-run\.log.*the reason"):
+        run_helm(["simple_mcqa:"], "http://127.0.0.1:9", tmp_path, failing, 1)
+    with pytest.raises(StageError, match=r"(?s)helm-summarize ended with exit code 3.*the reason"):
+        summarize(tmp_path, failing)
+
+
+def test_a_command_that_hangs_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("eval.helm.running.SECONDS", 0.2)
+    hanging = environment(tmp_path / "env", "echo begun\nexec sleep 60")
+    with pytest.raises(StageError, match="was ended after"):
+        run_helm(["simple_mcqa:"], "http://127.0.0.1:9", tmp_path, hanging, 1)
+
+
+def test_runs_are_announced_and_timed_and_the_command_has_its_settings(tmp_path: Path) -> None:
+    (tmp_path / "seen.log").write_text(LOG, encoding="utf-8")
+    script = 'echo "$@"; echo "url $HELM_HTTP_MODEL_BASE_URL"; cat seen.log'
+    announced: list[str] = []
+    given = environment(tmp_path / "env", script)
+    run = run_helm(["one", "two"], "http://127.0.0.1:9/", tmp_path, given, 8, announce=announced.append)
+    log = run.log.read_text(encoding="utf-8")
+    assert "--run-entries one two --suite oneday --disable-cache --max-eval-instances 8 --num-threads 4" in log
+    assert "url http://127.0.0.1:9" in log
+    assert [line.split()[1] for line in announced] == ["[1/2]", "[2/2]"]
+    assert [timed.seconds for timed in run.runs] == [10.5, 2.25]
+    assert run.folder(tmp_path, run.runs[0]) == (
+        tmp_path / "benchmark_output/runs/oneday/simple_mcqa:model=neurips_local"
+    )
+
+
+def test_the_server_is_never_asked_through_a_proxy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NO_PROXY", "example.org")
+    monkeypatch.setenv("PYTHONPATH", "/elsewhere")
+    variables = helm_variables("http://127.0.0.1:8080", tmp_path)
+    assert variables["NO_PROXY"] == variables["no_proxy"] == "example.org,127.0.0.1"
+    assert "PYTHONPATH" not in variables
+
+
+def test_the_tail_of_a_log_that_is_not_there_says_so(tmp_path: Path) -> None:
+    assert "absent" in tail(tmp_path / "no.log")
+    (tmp_path / "empty.log").touch()
+    assert "empty" in tail(tmp_path / "empty.log")
+    (tmp_path / "long.log").write_text("\n".join(str(number) for number in range(100)), encoding="utf-8")
+    assert tail(tmp_path / "long.log", lines=2) == "98\n99"

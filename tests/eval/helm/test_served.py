@@ -1,0 +1,98 @@
+"""The server that HELM asks: its start, its end, and its own count of answers."""
+
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import httpx
+import pytest
+import uvicorn
+
+from eval.helm.served import answered, check_health, recipe_server
+from oneday.stage import StageError
+from serve.app import create_app
+from serve.running import bind, url_of
+from tests.conftest import RecipeFolder
+from tests.eval.challenge import trained
+from tests.serve.toy_engine import ToyEngine, config
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerFast
+
+
+@pytest.fixture
+def address(tiny_tokenizer: "PreTrainedTokenizerFast") -> Iterator[str]:
+    """The address of the real application, with an engine that says the same to everyone."""
+    bound = bind("127.0.0.1", 0)
+    server = uvicorn.Server(uvicorn.Config(create_app(ToyEngine(tiny_tokenizer), config(), "toy"), log_config=None))
+    thread = threading.Thread(target=server.run, args=([bound],))
+    thread.start()
+    yield url_of(bound)
+    server.should_exit = True
+    thread.join(timeout=20)
+    assert not thread.is_alive()
+
+
+def test_the_servers_count_has_every_path_and_status(address: str) -> None:
+    check_health(address)
+    before = answered(address)
+    assert httpx.post(f"{address}/process", json={"prompt": "One"}).status_code == 200
+    assert httpx.post(f"{address}/process", json={}).status_code == 422
+    assert httpx.post(f"{address}/tokenize", json={"text": "One"}).status_code == 200
+    counted = answered(address)
+    counted.subtract(before)
+    counts = {key: count for key, count in counted.items() if count and key[0] != "/metrics"}
+    assert counts == {("/process", "200"): 1, ("/process", "422"): 1, ("/tokenize", "200"): 1}
+
+
+def test_a_server_that_is_another_one_is_told(address: str) -> None:
+    with pytest.raises(StageError, match="404"):
+        answered(f"{address}/elsewhere")
+    with pytest.raises(StageError, match=r"/health answers 404, not 200"):
+        check_health(f"{address}/elsewhere")
+
+
+def test_a_server_that_is_not_there_is_told() -> None:
+    bound = bind("127.0.0.1", 0)  # taken, but nobody listens
+    with pytest.raises(StageError, match="does not answer"):
+        check_health(url_of(bound))
+    with pytest.raises(StageError, match=r"python -m serve"):
+        answered(url_of(bound))
+    bound.close()
+
+
+def test_a_server_that_cannot_start_is_told_with_the_end_of_its_log(tmp_path: Path, recipe: RecipeFolder) -> None:
+    with (
+        pytest.raises(StageError, match=r"(?s)ended with exit code 1 before it was ready.*run\.py"),
+        recipe_server(recipe.path, tmp_path / "run", tmp_path / "server.log", print),
+    ):
+        pytest.fail("there is no model to serve")
+
+
+@pytest.mark.slow
+def test_a_recipes_server_starts_answers_and_ends(tmp_path: Path, recipe: RecipeFolder, tiny_model_dir: Path) -> None:
+    recipe.use_model(tiny_model_dir)
+    trained(tmp_path / "run", tiny_model_dir)
+    told: list[str] = []
+    with recipe_server(recipe.path, tmp_path / "run", tmp_path / "server.log", told.append) as url:
+        assert httpx.post(f"{url}/process", json={"prompt": "One"}, timeout=60).status_code == 200
+        assert answered(url)["/process", "200"] == 1
+    assert told and url in told[0]
+    with pytest.raises(StageError, match="does not answer"):
+        check_health(url)
+
+
+@pytest.mark.slow
+def test_a_fault_while_it_runs_is_told_with_the_end_of_the_servers_log_and_ends_it(
+    tmp_path: Path, recipe: RecipeFolder, tiny_model_dir: Path
+) -> None:
+    recipe.use_model(tiny_model_dir)
+    trained(tmp_path / "run", tiny_model_dir)
+    with (
+        pytest.raises(StageError, match=r"(?s)^helm-run failed.*end of the server's log.*Ready: "),
+        recipe_server(recipe.path, tmp_path / "run", tmp_path / "server.log", print) as url,
+    ):
+        raise StageError("helm-run failed")
+    with pytest.raises(StageError, match="does not answer"):
+        check_health(url)
