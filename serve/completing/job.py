@@ -18,7 +18,7 @@ class Job:
     """A request and its state. `deliver` gets the completion or the error, once, in the engine's thread.
 
     `read`: tokens whose keys and values are in the job's slot. `gone`: nobody waits for it any more; any thread may
-    set it. `kept`: its prompt goes to the prefix cache when it is read.
+    set it. `kept`: its prompt goes to the prefix cache when it is read. `awaited`: the job that it lets read first.
     """
 
     def __init__(
@@ -28,6 +28,7 @@ class Job:
         self.deliver = deliver
         self.gone = False
         self.kept = False
+        self.awaited: Job | None = None
         self.read = 0
         self.tokens: list[ScoredToken] = []
         self.prompt_tokens = [ScoredToken(request.prompt[0], 0.0)] if request.score_prompt else []

@@ -53,13 +53,17 @@ class Slots:
     def admit(self, waiting: list[Job]) -> None:
         """Move jobs from those waiting into free slots, the oldest first.
 
-        A job whose prompt begins like one that is being read, and that will be kept, waits for it.
+        A job whose prompt begins like one that is being read, and that will be kept, waits for it. Its prompt is not
+        looked at again until that one is read or gone: hundreds that wait cost a step next to nothing.
         """
         for job in list(waiting):
             if len(self.jobs) == self.model.slots:
                 return
+            if job.awaited is not None and job.awaited in self._order and job.awaited.left:
+                continue
             prefix, known = self.prefixes.longest(job.request)
-            if not any(self._awaits(job, known, other) for other in self.jobs):
+            job.awaited = next((other for other in self.jobs if self._awaits(job, known, other)), None)
+            if job.awaited is None:
                 waiting.remove(job)
                 self._enter(job, prefix, known)
 
@@ -84,9 +88,11 @@ class Slots:
             self.counts.cached += count
 
     def drop_gone(self) -> None:
-        """Free the slots of jobs that nobody waits for."""
+        """Free the slots of jobs that nobody waits for, and clear them: nobody has seen whether they hold numbers."""
         for slot in reversed(range(len(self.jobs))):
             if self.jobs[slot].gone:
+                if self.jobs[slot].read:
+                    self.model.cache.clear(slot)
                 self._free(slot)
 
     def step(self) -> None:

@@ -153,6 +153,24 @@ def test_requests_that_share_a_beginning_read_it_once_even_if_they_come_at_once(
     assert desk.slots.prefixes.tokens == 202
 
 
+def test_a_prompt_that_waits_for_another_is_looked_at_once(llama: LoadedModel, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Comparing hundreds of long prompts with all that is known takes milliseconds, and would for every step."""
+    desk = Desk(llama, slots=8, cached=1000)
+    desk.slots._piece = 10
+    looked: list[CompletionRequest] = []
+    longest = desk.slots.prefixes.longest
+    monkeypatch.setattr(desk.slots.prefixes, "longest", lambda request: looked.append(request) or longest(request))
+    asked = [CompletionRequest((*WORDS[:200], 50 + number, 60), 1) for number in range(60)]
+    jobs = [desk.bring(request) for request in asked]
+    for _ in range(20):
+        desk.turn()
+    assert looked == asked
+    assert len(desk.waiting) == 59
+    desk.run()
+    assert desk.slots.counts.read == 202 + 59 * 2
+    assert all(job.awaited is None for job in jobs)  # else each would keep all before it in memory
+
+
 def test_without_a_prefix_cache_nobody_waits(llama: LoadedModel) -> None:
     desk = Desk(llama, slots=8, cached=0)
     for number in range(8):
@@ -300,6 +318,29 @@ def test_logits_that_are_not_numbers_fail_their_own_request_only(
     assert ids(desk.completion(good)) == expected
     again = [CompletionRequest(good.prompt, 6, stop=(f"\0{number}",)) for number in range(2)]
     assert [ids(completion) for completion in desk.complete(*again)] == [expected] * 2
+
+
+def test_what_a_job_that_is_given_up_leaves_in_its_slot_reaches_no_other(
+    own: dict[str, LoadedModel], llama: LoadedModel
+) -> None:
+    """Its keys are not numbers, which its logits have not shown yet; a longer text beside has them multiplied by 0."""
+    desk = Desk(llama, slots=2)
+    desk.slots._piece = 10
+    with torch.no_grad():
+        desk.slots.model.model.get_input_embeddings().weight[298] = math.nan
+    longer = CompletionRequest(tuple(WORDS[:12]), 9)
+    desk.bring(longer)
+    desk.turn()
+    desk.turn()
+    bad = desk.bring(CompletionRequest((*range(5, 14), *[298] * 30), 4))
+    desk.turn()
+    desk.turn()
+    bad.gone = True
+    good = CompletionRequest((5, 6, 7, 8, 9, 10, 11, 12), 6)
+    desk.bring(good)
+    desk.run()
+    for request in (longer, good):
+        assert ids(desk.completion(request)) == greedy_alone(own["llama"], request.prompt, request.max_new_tokens, [1])
 
 
 def test_room_grows_with_the_texts_and_no_further_than_they_may(llama: LoadedModel) -> None:
