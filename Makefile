@@ -19,6 +19,22 @@ check: setup-test
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
+	$(VENV)/bin/hadolint Dockerfile Dockerfile.train
+
+RECIPE ?= quickstart
+NAME = $(firstword $(subst /, ,$(RECIPE)))
+
+# The submission of a recipe whose model is trained, as an image and as the zip that the challenge takes.
+docker: setup
+	@$(VENV)/bin/python -m serve.image.submission recipes/$(RECIPE) --out runs/$(NAME)/image
+	docker build $(DOCKER_ARGS) --tag oneday-$(NAME) runs/$(NAME)/image
+
+submission: setup
+	@$(VENV)/bin/python -m serve.image.submission recipes/$(RECIPE)
+
+# The same image built and asked without a Docker engine: as root, after apt-get install buildah debootstrap.
+image-check: setup-test
+	@HF_HUB_OFFLINE=1 $(VENV)/bin/python -m serve.image.check recipes/$(RECIPE)
 
 HELM_VENV ?= .venv-helm
 HELM_PIP := $(HELM_VENV)/bin/python -m pip --disable-pip-version-check
