@@ -31,14 +31,17 @@ def direct_faults(
 ) -> list[str]:
     """Where HELM's numbers differ from the model's: the options of one instance, and every prompt's length in tokens.
 
-    The lengths show whether /tokenize adds special tokens, which HELM would count as part of the text.
+    The lengths show whether /tokenize adds special tokens, which HELM would count as part of the text. Without an
+    instance or its requests, nothing is compared; `run_faults` tells of that.
     """
     faults = [fault for output in all_runs for fault in _length_faults(loaded, output)][:5]
-    first = scored.instances[0]
+    first = scored.instances[0] if scored.instances else None
     states = sorted(
-        (state for state in scored.states if state.instance.id == first.instance_id),
+        (state for state in scored.states if first is not None and state.instance.id == first.instance_id),
         key=lambda state: state.reference_index or 0,
     )
+    if first is None or not states:
+        return faults
     scores = [direct_score(loaded, state) for state in states]
     most = CLOSE.get(precision, CLOSE_OTHERWISE)
     for state, score in zip(states, scores, strict=True):

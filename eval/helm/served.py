@@ -25,14 +25,14 @@ ANSWERED = "oneday_requests"  # the server's counter, by path and status
 def recipe_server(recipe: Path, run_dir: Path, log: Path, announce: Callable[[str], None]) -> Iterator[str]:
     """`python -m serve RECIPE` on a free port of this machine; its address once it is ready.
 
-    At the end it gets SIGTERM. Raises StageError, with the end of its log, if it does not start or does not end with 0.
+    The variables that would have it serve another model are not passed on. At the end it gets SIGTERM. Raises
+    StageError, with the end of its log, if it does not start or does not end with 0.
     """
     command = [sys.executable, "-m", "serve", str(recipe), "--out", str(run_dir), "--port", "0"]
+    kept = {name: value for name, value in os.environ.items() if name not in ("ONEDAY_BASE_MODEL", "ONEDAY_ADAPTER")}
     began = time.monotonic()
     with log.open("w", encoding="utf-8") as file:
-        process = subprocess.Popen(
-            command, stdout=file, stderr=subprocess.STDOUT, env=os.environ | {"PYTHONUNBUFFERED": "1"}
-        )
+        process = subprocess.Popen(command, stdout=file, stderr=subprocess.STDOUT, env=kept | {"PYTHONUNBUFFERED": "1"})
     try:
         url = _ready(process, log)
         announce(f"server      ready at {url} after {time.monotonic() - began:.1f} s")

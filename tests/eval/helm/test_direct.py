@@ -105,3 +105,11 @@ def test_the_score_of_an_option_is_the_mean_of_its_own_tokens(tmp_path: Path, lo
     assert score.mean == pytest.approx(sum(score.logprobs) / len(score.logprobs))
     assert likeliest([-1.0, -1.0]) == pytest.approx(0.5)
     assert likeliest([-1000.0, -1.0]) == pytest.approx(1.0)
+
+
+def test_a_run_without_instances_or_their_requests_has_no_scores_to_compare(
+    tmp_path: Path, loaded: "LoadedModel"
+) -> None:
+    states, rows = run(loaded, tmp_path)
+    for output in (read(tmp_path / "a", states, []), read(tmp_path / "b", [], rows)):
+        assert direct_faults(loaded, "float32", output, []) == []

@@ -62,7 +62,10 @@ def test_a_server_that_is_not_there_is_told() -> None:
     bound.close()
 
 
-def test_a_server_that_cannot_start_is_told_with_the_end_of_its_log(tmp_path: Path, recipe: RecipeFolder) -> None:
+def test_a_server_that_cannot_start_is_told_with_the_end_of_its_log(
+    tmp_path: Path, recipe: RecipeFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ONEDAY_BASE_MODEL", str(tmp_path / "another-model"))
     with (
         pytest.raises(StageError, match=r"(?s)ended with exit code 1 before it was ready.*run\.py"),
         recipe_server(recipe.path, tmp_path / "run", tmp_path / "server.log", print),
