@@ -5,7 +5,10 @@
 Reads the recipe's serve.yaml and the model that its run folder holds, or another that is named.
 """
 
+import atexit
+import os
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -42,6 +45,7 @@ Adapter = Annotated[
 ]
 Host = Annotated[str, typer.Option(help="Address to listen at; 0.0.0.0 for all of this machine's.")]
 Port = Annotated[int, typer.Option(min=0, max=65535, help="Port to listen at; 0 for any that is free.")]
+Name = Annotated[str | None, typer.Option(help="What the server calls the model [default: after recipe or folder].")]
 DeviceName = Annotated[
     Literal["cpu", "cuda"] | None, typer.Option("--device", help="Where it runs [default: a GPU if there is one].")
 ]
@@ -51,7 +55,10 @@ PrecisionName = Annotated[
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Parse the command line and serve; 0 after a signal to stop, 1 for what cannot be served, 2 for a wrong recipe."""
+    """Parse the command line and serve; 0 after a signal to stop, 1 for what cannot be served, 2 for a wrong recipe.
+
+    130 for a signal before the server is ready.
+    """
 
     def command(
         recipe: RecipeFolder,
@@ -59,6 +66,7 @@ def main(argv: list[str] | None = None) -> int:
         which: Which = "tuned",
         base_model: BaseModel = None,
         adapter: Adapter = None,
+        name: Name = None,
         host: Host = "127.0.0.1",
         port: Port = 8080,
         device: DeviceName = None,
@@ -73,6 +81,7 @@ def main(argv: list[str] | None = None) -> int:
             loaded = load_recipe(recipe)
             config = loaded.serve if precision is None else loaded.serve.model_copy(update={"precision": precision})
             model = choose_model(loaded, out or loaded.default_out, which, base_model, adapter)
+            model = model if name is None else replace(model, name=name)
             if dry_run:
                 print(f"Would serve {model.name}: {model}\n  by {_described(config, device)}\n  at {host}, port {port}")
                 return
@@ -99,8 +108,9 @@ def _serve(model: "ModelChoice", config: "ServeConfig", host: str, port: int, de
     """Load the model, then open the port and answer until told to stop."""
     quiet_libraries()
     from serve.app import create_app
-    from serve.logs import log_to_standard_error
+    from serve.logs import LOGGER, log_to_standard_error
     from serve.running import bind, is_loopback, server_of, url_of
+    from serve.text_tokens import round_trip_fault
 
     bound = bind(host, port)  # which tells of a port in use before the model is loaded
     if not is_loopback(bound):
@@ -108,7 +118,10 @@ def _serve(model: "ModelChoice", config: "ServeConfig", host: str, port: int, de
         print(f"Warning: listening at {host}, beyond this machine: {warning}", file=sys.stderr)
     print(f"Loading {model} ({_described(config, device)})", file=sys.stderr)
     log_to_standard_error()
-    app = create_app(_load(model, config, device), config, model.name)
+    engine = _load(model, config, device)
+    if (fault := round_trip_fault(engine.tokenizer)) is not None:
+        LOGGER.warning("/decode does not give every text back: %s", fault)
+    app = create_app(engine, config, model.name)
     ready = f"Ready: {model.name}. {EXAMPLE.format(url=url_of(bound))}"
     server_of(app, config.limits.shutdown_seconds, lambda: print(ready, flush=True)).run([bound])
 
@@ -126,5 +139,15 @@ def _load(model: "ModelChoice", config: "ServeConfig", device: str | None) -> "C
     return load_transformers_completions(model.base_model, model.adapter, config, device)
 
 
+def _end(codes: list[int]) -> None:
+    """End the process with the last of the codes. Python would free a model's libraries one by one, for seconds."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(codes[-1])
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    ended = [1]  # what an error that nothing foresaw ends with
+    atexit.register(_end, ended)  # the first one registered, so the last to be called
+    ended.append(main())
+    sys.exit(ended[-1])

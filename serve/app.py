@@ -2,7 +2,7 @@
 
     create_app(engine, config, name) -> an ASGI application, run by `python -m serve`
 
-Every error has the form of serve.refusals. A 500 comes only of an engine that has failed.
+Every error has the form of serve.refusals. A 500 comes only of a failure: the engine's, or a fault of this server.
 """
 
 import logging
@@ -67,7 +67,12 @@ def create_app(engine: CompletionEngine, config: ServeConfig, name: str) -> Fast
     metrics = Metrics(engine, answering.admission, paths)
     _add_state_routes(app, answering, metrics, name)
     _add_error_forms(app)
-    app.add_middleware(Bodies, body_bytes=config.limits.body_bytes, seconds=config.limits.deadline_seconds)
+    app.add_middleware(
+        Bodies,
+        admission=answering.admission,
+        body_bytes=config.limits.body_bytes,
+        seconds=config.limits.deadline_seconds,
+    )
     app.add_middleware(RequestLog, metrics=metrics)
     return app
 

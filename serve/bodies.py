@@ -1,6 +1,8 @@
 """ASGI middleware that reads a request's body within its bounds, and cancels the answer when the client is gone."""
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 from serve.facts import facts_of
@@ -9,17 +11,21 @@ from serve.refusals import Refused
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+    from serve.limits import Admission
+
 
 BODIES_IN_MEMORY = 64  # of the longest allowed: what all requests that are read or in work may hold together
 
 
 class Bodies:
     """Hands the whole body on at once. 413 for one longer than `body_bytes`, by its header or by what has come; 408
-    for one that takes longer than `seconds`; 503 if all bodies together are too much. No more is read than that takes.
+    for one that takes longer than `seconds`; 503 if all bodies together are too much, or the server stops meanwhile.
+    No more is read than that takes.
     """
 
-    def __init__(self, app: "ASGIApp", body_bytes: int, seconds: float) -> None:
+    def __init__(self, app: "ASGIApp", admission: "Admission", body_bytes: int, seconds: float) -> None:
         self.app = app
+        self.admission = admission
         self.body_bytes = body_bytes
         self.seconds = seconds
         self.in_memory = 0
@@ -50,7 +56,7 @@ class Bodies:
             raise too_long
         length = 0
         try:
-            async with asyncio.timeout(self.seconds):
+            async with self._limit():
                 while (message := await receive())["type"] == "http.request":
                     parts.append(message.get("body", b""))
                     length += len(parts[-1])
@@ -62,8 +68,19 @@ class Bodies:
                     if not message.get("more_body", False):
                         return True
         except TimeoutError:
+            self.admission.check_running()
             raise Refused(408, "slow_body", f"the body took longer than the {self.seconds:g} s allowed") from None
         return False
+
+    @asynccontextmanager
+    async def _limit(self) -> AsyncIterator[None]:
+        """TimeoutError for what takes longer than `seconds`, or until the server stops."""
+        async with asyncio.timeout(self.seconds) as limit:
+            self.admission.uploads.add(limit)
+            try:
+                yield
+            finally:
+                self.admission.uploads.remove(limit)
 
     async def _answer(self, body: bytes, scope: "Scope", receive: "Receive", send: "Send") -> None:
         """Run the application on the body until it has answered or the client is gone, whichever comes first."""

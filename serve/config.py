@@ -27,10 +27,10 @@ class Batching(Settings):
 
 
 class Limits(Settings):
-    """What the server refuses. A request that is wanted more often than this is answered 4xx or 503, never 500."""
+    """What the server refuses: what is beyond a limit is answered 4xx, 503 or 504, never 500."""
 
-    queue: int = Field(ge=0)  # requests that wait beyond those in the model; more get 503
-    deadline_seconds: float = Field(gt=0)  # a request that takes longer is cancelled: 504
+    queue: int = Field(ge=0)  # completions that wait beyond those in the model; more get 503
+    deadline_seconds: float = Field(gt=0)  # a request that takes longer is cancelled: 504; its body: 408
     body_bytes: int = Field(ge=1024)  # a longer body gets 413
     completions: int = Field(ge=1, le=128)  # most of num_return_sequences; more gets 422
     shutdown_seconds: float = Field(gt=0)  # how long requests that run may go on after the server is told to stop

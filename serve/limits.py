@@ -18,17 +18,28 @@ Result = TypeVar("Result")
 
 
 class Admission:
-    """Counts the completions that are worked on or wait. More than `places` get 503, and so does all after `stop`."""
+    """Counts the completions that are worked on or wait. More than `places` get 503, and so does all after `stop`.
+
+    `uploads`: the time limits of bodies that are still coming.
+    """
 
     def __init__(self, places: int) -> None:
         self.places = places
         self.in_flight = 0
         self.stopping = False
+        self.uploads: set[asyncio.Timeout] = set()
         self._mean_seconds = 1.0
 
     def stop(self) -> None:
         """Refuse new requests; those that are in work go on."""
         self.stopping = True
+
+    def end_uploads(self) -> None:
+        """Stop, and wait for no body any longer. To be called in the event loop."""
+        self.stop()
+        for limit in self.uploads:
+            if not limit.expired():
+                limit.reschedule(asyncio.get_running_loop().time())
 
     def check_running(self) -> None:
         """Refused (503) once the server is told to stop."""

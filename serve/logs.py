@@ -38,10 +38,10 @@ class JsonLines(logging.Formatter):
 
 
 def log_to_standard_error() -> None:
-    """Write the server's log, and what uvicorn warns of, to standard error."""
+    """Write the server's log, and what uvicorn and asyncio warn of, to standard error."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonLines())
-    for name, level in (("serve", logging.INFO), ("uvicorn", logging.WARNING)):
+    for name, level in (("serve", logging.INFO), ("uvicorn", logging.WARNING), ("asyncio", logging.WARNING)):
         logger = logging.getLogger(name)
         logger.handlers, logger.propagate = [handler], False
         logger.setLevel(level)

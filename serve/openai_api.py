@@ -125,18 +125,22 @@ async def _complete(answering: Answering, body: CompletionsBody, requests: Seque
     end = answering.engine.tokenizer.eos_token_id
     if body.logprobs is None or end is None:
         return answers
-    ended = [place for place, answer in enumerate(answers) if _ended(answering, body, answer.completion)]
+    ended = [
+        place
+        for place, answer in enumerate(answers)
+        if _ended(answering, body, requests[place].prompt, answer.completion)
+    ]
     behind = [_with_end(requests[place], answers[place].completion, end) for place in ended]
     for place, scored in zip(ended, await answering.complete(behind), strict=True):
         answers[place] = replace(answers[place], end=scored.prompt_tokens[-1])
     return answers
 
 
-def _ended(answering: Answering, body: CompletionsBody, completion: Completion) -> bool:
+def _ended(answering: Answering, body: CompletionsBody, before: tuple[int, ...], completion: Completion) -> bool:
     """Whether the model ended the text itself."""
     if completion.finish_reason != "stop":
         return False
-    text = returned(completion.tokens, answering.engine.tokenizer, (), (), ()).text
+    text = returned(completion.tokens, answering.engine.tokenizer, before, (), ()).text
     return not any(stop in text for stop in body.stops)
 
 

@@ -5,12 +5,22 @@ Unlike for /process, a setting that would change the answer and is not to be had
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, Field, model_validator
+from annotated_types import MinLen
+from pydantic import BaseModel, FailFast, Field, model_validator
 
 from serve.completing.request import FinishReason
-from serve.schema import LARGEST_INT, Count, RequestBody, StopSequence
+from serve.schema import Alternatives, Completions, Count, RequestBody, StopSequence, TokenId
 
-TokenIds = Annotated[list[Count], Field(min_length=1, fail_fast=True)]
+
+class FirstFault(FailFast):
+    """pydantic's, with a hash: Python 3.11.2, which Debian 12 has, makes no union of types without one."""
+
+    __hash__ = object.__hash__
+
+
+Texts = Annotated[list[str], MinLen(1), FirstFault()]
+TokenIds = Annotated[list[TokenId], MinLen(1), FirstFault()]
+TokenIdLists = Annotated[list[TokenIds], MinLen(1), FirstFault()]
 NoPenalty = Annotated[float, Field(ge=0, le=0)]
 
 
@@ -18,20 +28,15 @@ class CompletionsBody(RequestBody):
     """One prompt or several, as texts or as the model's tokens; the defaults are OpenAI's. Any `model` is this one."""
 
     model: str | None = None
-    prompt: (
-        str
-        | Annotated[list[str], Field(min_length=1, fail_fast=True)]
-        | TokenIds
-        | Annotated[list[TokenIds], Field(min_length=1, fail_fast=True)]
-    )
+    prompt: str | Texts | TokenIds | TokenIdLists
     max_tokens: Count = 16
     temperature: float = Field(1.0, ge=0, le=100)
     top_p: float = Field(1.0, gt=0, le=1)
-    n: int = Field(1, ge=1, le=LARGEST_INT)
+    n: Completions = 1
     seed: Count | None = None
     stop: StopSequence | Annotated[list[StopSequence], Field(max_length=16)] = Field(default_factory=list)
     echo: bool = False
-    logprobs: int | None = Field(None, ge=0, le=100)
+    logprobs: Alternatives | None = None
     stream: bool = False
     best_of: int | None = None
     suffix: str = Field("", max_length=0)

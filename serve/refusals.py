@@ -39,6 +39,11 @@ def invalid(message: str) -> Refused:
 def invalid_body(error: ValidationError) -> Refused:
     """The 422 that names the first faults of a body, without their values."""
     faults = error.errors(include_url=False, include_context=False, include_input=False)
-    told = [": ".join(filter(None, (".".join(map(str, fault["loc"])), fault["msg"]))) for fault in faults]
+    told = [": ".join(filter(None, (".".join(map(str, fault["loc"])), _message(fault["msg"])))) for fault in faults]
     more = f"; and {len(told) - NAMED_FAULTS} more" if len(told) > NAMED_FAULTS else ""
     return invalid("; ".join(told[:NAMED_FAULTS]) + more)
+
+
+def _message(message: str) -> str:
+    """The message without what pydantic puts before one of ours."""
+    return message.removeprefix("Value error, ")

@@ -19,7 +19,8 @@ KEEP_ALIVE_SECONDS = 75  # longer than HTTP clients keep an idle connection, so 
 class Server(uvicorn.Server):
     """Calls `on_ready` when the port is open. SIGTERM and SIGINT are obeyed and end `serve` without an error.
 
-    From the signal on, new requests are refused; a second SIGINT does not wait for those in work.
+    From the signal on, new requests are refused, and those whose body is still coming; a second SIGINT does not wait
+    for those in work. ValueError if another process has opened the port since it was bound.
     """
 
     def __init__(self, config: uvicorn.Config, app: FastAPI, on_ready: Callable[[], None]) -> None:
@@ -29,9 +30,21 @@ class Server(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Open the port."""
-        await super().startup(sockets)
+        try:
+            await super().startup(sockets)
+        except OSError as error:
+            await self.lifespan.shutdown()
+            host, port = sockets[0].getsockname()[:2] if sockets else (self.config.host, self.config.port)
+            raise _not_opened(host, port, error) from error
         if self.started:
             self.on_ready()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Finish what is in work; a body that stalls would keep the process until its time is over."""
+        self.app.state.admission.end_uploads()
+        await super().shutdown(sockets)
+        if self.force_exit:  # for which uvicorn leaves the engine open
+            await self.lifespan.shutdown()
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Begin to stop."""
@@ -65,6 +78,7 @@ def server_of(app: FastAPI, shutdown_seconds: float, on_ready: Callable[[], None
         lifespan="on",
         log_config=None,
         access_log=False,
+        ws="none",
         server_header=False,
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=math.ceil(shutdown_seconds),
@@ -82,10 +96,14 @@ def bind(host: str, port: int) -> socket.socket:
     except socket.gaierror as error:
         raise ValueError(f"--host {host}: {error.strerror}; name an address of this machine") from error
     except OSError as error:
-        advice = {errno.EADDRINUSE: "name another by --port", errno.EACCES: "ports below 1024 need a right; try 8080"}
-        told = advice.get(error.errno or 0, "name an address of this machine by --host")
-        raise ValueError(f"port {port} of {host} cannot be opened: {error.strerror}; {told}") from error
+        raise _not_opened(host, port, error) from error
     return bound
+
+
+def _not_opened(host: str, port: int, error: OSError) -> ValueError:
+    advice = {errno.EADDRINUSE: "name another by --port", errno.EACCES: "ports below 1024 need a right; try 8080"}
+    told = advice.get(error.errno or 0, "name an address of this machine by --host")
+    return ValueError(f"port {port} of {host} cannot be opened: {error.strerror}; {told}")
 
 
 def is_loopback(bound: socket.socket) -> bool:

@@ -7,14 +7,19 @@ that a newer client still gets its answer. Values must have their JSON type: "5"
 
 from typing import Annotated, Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from serve.refusals import invalid_body
 
 # The challenge's sample server, which the published ones copied, has these two where a request does not say.
 MAX_NEW_TOKENS, TEMPERATURE = 50, 0.8
 LARGEST_INT = 2**53 - 1  # what every JSON library reads exactly
-Count = Annotated[int, Field(ge=0, le=LARGEST_INT)]
+# 50.0 is an integer in JSON Schema, and some clients write it so. Not in lists of tokens, which may have a million.
+Whole = BeforeValidator(lambda value: int(value) if isinstance(value, float) and value.is_integer() else value)
+TokenId = Annotated[int, Field(ge=0, le=LARGEST_INT)]
+Count = Annotated[TokenId, Whole]
+Completions = Annotated[int, Field(ge=1, le=LARGEST_INT), Whole]
+Alternatives = Annotated[int, Field(ge=0, le=100), Whole]
 StopSequence = Annotated[str, Field(min_length=1, max_length=256)]
 Body = TypeVar("Body", bound="RequestBody")
 
@@ -51,13 +56,11 @@ class ProcessRequest(RequestBody):
     prompt: str
     temperature: float = Field(TEMPERATURE, ge=0, le=100)
     max_new_tokens: Count = MAX_NEW_TOKENS
-    num_return_sequences: Annotated[int, Field(ge=1, le=LARGEST_INT)] | None = None
-    num_samples: Annotated[int, Field(ge=1, le=LARGEST_INT)] | None = Field(
-        None, description="The older name of num_return_sequences."
-    )
+    num_return_sequences: Completions | None = None
+    num_samples: Completions | None = Field(None, description="The older name of num_return_sequences.")
     top_p: float = Field(1.0, gt=0, le=1)
     top_k: Count = 0
-    top_k_per_token: int = Field(1, ge=0, le=100)
+    top_k_per_token: Alternatives = 1
     seed: Count | None = None
     echo_prompt: bool = False
     stop_sequences: list[StopSequence] = Field(default_factory=list, max_length=16)
@@ -85,7 +88,7 @@ class TokenizeRequest(RequestBody):
 class DecodeRequest(RequestBody):
     """Tokens to turn into text."""
 
-    tokens: list[Count] = Field(fail_fast=True)
+    tokens: list[TokenId] = Field(fail_fast=True)
 
 
 class Token(BaseModel):

@@ -26,7 +26,9 @@ def test_every_make_target_exists(target: str) -> None:
 @pytest.mark.parametrize("command", [c for c in COMMANDS if "python" in c or "accelerate" in c])
 def test_every_module_script_and_recipe_of_a_command_exists(command: str) -> None:
     for module in re.findall(r"-m (\S+)", command):
-        assert module == "axolotl.cli.train" or Path(f"{module.replace('.', '/')}.py").is_file(), module
+        path = Path(module.replace(".", "/"))
+        there = path.with_suffix(".py").is_file() or (path / "__main__.py").is_file()
+        assert there or module == "axolotl.cli.train", module
     for path in re.findall(r"(?:run\.py|recipes/\S+)", command):
         assert Path(path).exists() or path.startswith("recipes/mine"), path
 

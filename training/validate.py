@@ -2,10 +2,10 @@
 
     python -m training.validate recipes/quickstart [--compute-capability sm_89]
 
-All files of the folder are checked, also where one data file is named. data*.yaml, compress.yaml, eval*.yaml, zindi.yaml
-and serve.yaml are checked by their models, train*.yaml by the installed Axolotl's schema (which by itself drops unknown
-keys silently) and by the demands of `training.checks.demands`. Exit code 2 if anything is wrong. Whether the training
-fits a machine's memory and time is for `training.plan`; what is installed there is not checked.
+All files of the folder are checked, also where one data file is named. data*.yaml, compress.yaml, eval*.yaml,
+zindi.yaml and serve.yaml are checked by their models, train*.yaml by the installed Axolotl's schema (which by itself
+drops unknown keys silently) and by the demands of `training.checks.demands`. Exit code 2 if anything is wrong. Whether
+the training fits a machine's memory and time is for `training.plan`; what is installed there is not checked.
 """
 
 import importlib.util
@@ -27,7 +27,10 @@ from training.checks.compute_capability import card_faults, generation
 from training.checks.demands import demands, mixes, number
 
 FILE_NAME = re.compile(r"(data|eval|train)(-[a-z0-9-]+)?\.yaml|(compress|zindi|serve)\.yaml")
-ALLOWED = "allowed: data.yaml, compress.yaml, eval.yaml, zindi.yaml, serve.yaml, train.yaml, and variants such as data-400k.yaml"
+ALLOWED = (
+    "allowed: data.yaml, compress.yaml, eval.yaml, zindi.yaml, serve.yaml, train.yaml, and variants such as "
+    "data-400k.yaml"
+)
 
 
 def check_recipe(recipe: Path, compute_capability: str | None = None) -> list[Path]:

@@ -35,6 +35,7 @@ def server_command(environment: Mapping[str, str], model: Path, arguments: Seque
         raise ValueError(NO_WEIGHTS)
     folders = {part: name if Path(name).is_dir() else str(fetched(name)) for part, name in weights.items()}
     command = [sys.executable, "-m", "serve", f"recipes/{environment['ONEDAY_RECIPE']}"]
+    command += ["--name", environment["ONEDAY_RECIPE"].partition("/")[0]]
     command += ["--host", "0.0.0.0", "--port", environment["ONEDAY_PORT"]]  # in a container, loopback reaches nobody
     command += ["--base-model", folders[BASE]] if BASE in folders else []
     command += ["--adapter", folders[ADAPTER]] if ADAPTER in folders else []

@@ -1,7 +1,6 @@
 import asyncio
 import json
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -9,38 +8,11 @@ from starlette.testclient import TestClient
 
 from serve.app import create_app
 from serve.completing.request import CompletionEngine
-from serve.completing.transformers_completions import load_transformers_completions
-from serve.config import ServeConfig
 from tests.serve.asgi import Client, post
-from tests.serve.toy_engine import ToyEngine, config
+from tests.serve.toy_engine import ToyEngine, client_of, config
 
 PROMPT = "### Instruction:\nChoose the option.\n\n### Input:\nWhich one?\n\n### Response:\n"
 Answer = dict[str, Any]
-
-
-@pytest.fixture(scope="module")
-def engine(tiny_model_dir: Path) -> Iterator[CompletionEngine]:
-    loaded = load_transformers_completions(str(tiny_model_dir), None, config(), "cpu")
-    yield loaded
-    asyncio.run(loaded.close())
-
-
-def client_of(engine: CompletionEngine, settings: ServeConfig | None = None) -> TestClient:
-    return TestClient(create_app(engine, settings or config(), "tiny"))
-
-
-@pytest.fixture
-def call(engine: CompletionEngine) -> Callable[..., Answer]:
-    """Posts a body and gives the answer, which must be 200."""
-    client = client_of(engine)
-
-    def post_body(path: str, **body: Any) -> Answer:
-        response = client.post(path, json=body)
-        assert response.status_code == 200, response.text
-        answer: Answer = response.json()
-        return answer
-
-    return post_body
 
 
 def test_the_blank_line_of_the_rules_ends_the_generation(tiny_tokenizer: Any) -> None:
@@ -183,8 +155,8 @@ def test_what_a_closing_engine_gives_up_gets_503(tiny_tokenizer: Any) -> None:
     assert (response.status_code, response.json()["error"]["type"]) == (503, "stopping")
 
 
-def test_tokens_that_the_tokenizer_has_not_are_refused(engine: CompletionEngine) -> None:
-    response = client_of(engine).post("/decode", json={"tokens": [5, 99_999]})
+def test_tokens_that_the_tokenizer_has_not_are_refused(tiny_engine: CompletionEngine) -> None:
+    response = client_of(tiny_engine).post("/decode", json={"tokens": [5, 99_999]})
     assert response.status_code == 422 and "tokens[1]" in response.json()["error"]["message"]
 
 

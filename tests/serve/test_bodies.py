@@ -42,6 +42,37 @@ def test_a_body_that_does_not_end_in_time_gets_408(tiny_tokenizer: Any) -> None:
     assert (client.status, client.json["error"]["type"]) == (408, "slow_body")
 
 
+def test_a_body_still_to_come_when_the_server_stops_gets_503_at_once(tiny_tokenizer: Any) -> None:
+    app = create_app(ToyEngine(tiny_tokenizer), config({"deadline_seconds": 600}), "toy")
+
+    async def run() -> Client:
+        client = Client("/process", [b'{"prompt"'], endless=True)
+        call = asyncio.create_task(client.call(app))
+        while not client.received:
+            await asyncio.sleep(0.001)
+        app.state.admission.end_uploads()
+        return await asyncio.wait_for(call, 5)
+
+    client = asyncio.run(run())
+    assert (client.status, client.json["error"]["type"]) == (503, "stopping")
+    assert not app.state.admission.uploads
+
+
+def test_a_body_whose_time_is_over_as_the_server_stops_is_answered_once(tiny_tokenizer: Any) -> None:
+    app = create_app(ToyEngine(tiny_tokenizer), config({"deadline_seconds": 0.01}), "toy")
+
+    async def run() -> Client:
+        client = Client("/process", [b'{"prompt"'], endless=True)
+        call = asyncio.create_task(client.call(app))
+        limits = app.state.admission.uploads
+        while not any(limit.expired() for limit in limits):
+            await asyncio.sleep(0)
+        app.state.admission.end_uploads()
+        return await asyncio.wait_for(call, 5)
+
+    assert asyncio.run(run()).status == 503
+
+
 def test_all_bodies_together_are_bounded(tiny_tokenizer: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bodies, "BODIES_IN_MEMORY", 2)
 

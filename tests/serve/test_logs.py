@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from serve.app import create_app
-from serve.logs import JsonLines
+from serve.logs import JsonLines, log_to_standard_error
 from tests.serve.asgi import Client, post
 from tests.serve.toy_engine import ToyEngine, config
 
@@ -90,3 +90,19 @@ def test_a_long_path_is_cut_in_the_log(tiny_tokenizer: Any, caplog: pytest.LogCa
     caplog.set_level(logging.INFO, "serve")
     call(Client("/" + "x" * 5000, method="GET"), ToyEngine(tiny_tokenizer))
     assert len(lines(caplog)[0]["path"]) == 100
+
+
+def test_what_asyncio_and_uvicorn_warn_of_is_json_too(capsys: pytest.CaptureFixture[str]) -> None:
+    names = ("serve", "uvicorn", "asyncio")
+    loggers = [logging.getLogger(name) for name in names]
+    before = [(logger.handlers, logger.propagate, logger.level) for logger in loggers]
+    try:
+        log_to_standard_error()
+        for name in names:
+            logging.getLogger(name).warning("two\nlines of %s", name)
+    finally:
+        for logger, (handlers, propagate, level) in zip(loggers, before, strict=True):
+            logger.handlers, logger.propagate = handlers, propagate
+            logger.setLevel(level)
+    told = [json.loads(line)["message"] for line in capsys.readouterr().err.splitlines()]
+    assert told == [f"two\nlines of {name}" for name in names]

@@ -2,6 +2,7 @@ import json
 import logging
 import os
 import re
+import resource
 import signal
 import socket
 import subprocess
@@ -40,7 +41,7 @@ def served(recipe: Any) -> Any:
 @pytest.fixture(autouse=True)
 def _loggers() -> Iterator[None]:
     """The command sets up logging; the tests after it in this process have theirs back."""
-    loggers = [logging.getLogger(name) for name in ("serve", "uvicorn")]
+    loggers = [logging.getLogger(name) for name in ("serve", "uvicorn", "asyncio")]
     before = [(logger.handlers, logger.propagate, logger.level) for logger in loggers]
     yield
     for logger, (handlers, propagate, level) in zip(loggers, before, strict=True):
@@ -185,3 +186,15 @@ def test_an_oversize_body_is_refused_over_a_real_connection(server: Process) -> 
     for content in (b" " * 100_001, iter([b" " * 60_000] * 3)):
         assert httpx.post(f"{server.url}/process", content=content).status_code == 413
     assert httpx.get(f"{server.url}/health").status_code == 200
+
+
+@pytest.mark.slow
+def test_an_idle_server_ends_without_taking_its_libraries_apart(served: Any, tiny_model_dir: Path) -> None:
+    server = Process(served.path, tiny_model_dir)
+    fields = Path(f"/proc/{server.process.pid}/stat").read_text(encoding="utf-8").rsplit(")", 1)[1].split()
+    before = (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    others = resource.getrusage(resource.RUSAGE_CHILDREN)
+    assert server.end(signal.SIGTERM) == 0
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    spent = after.ru_utime + after.ru_stime - others.ru_utime - others.ru_stime - before
+    assert spent < 0.4, f"{spent:.2f} s of CPU after the signal"

@@ -14,6 +14,7 @@ from serve.app import create_app
 from serve.completing.request import Completion, CompletionEngine, CompletionRequest
 from serve.completing.transformers_completions import load_transformers_completions
 from serve.running import bind, server_of, url_of
+from tests.serve.text_tokenizers import mistral_like
 from tests.serve.toy_engine import ToyEngine, config, with_beginning
 
 PROMPT = "### Instruction:\nChoose the option.\n\n### Response:\n"
@@ -126,6 +127,14 @@ def test_an_end_of_sequence_is_the_last_entry_of_the_logprobs(tiny_tokenizer: An
     end = tiny_tokenizer.eos_token_id
     assert choice["logprobs"]["token_logprobs"] == [None, math.log(1 / 43), math.log(1 / (2 + end))]
     assert (choice["finish_reason"], toy.asked[1].prompt) == ("stop", (40, 41, end))
+
+
+def test_a_stop_string_that_begins_with_the_text_s_first_space_is_no_end_of_sequence() -> None:
+    toy = ToyEngine(mistral_like(), answer=" Paris")
+    http = TestClient(create_app(toy, config(), "toy"))
+    body = {"prompt": "The capital is", "max_tokens": 99, "logprobs": 0, "temperature": 0, "stop": " "}
+    choice = http.post("/v1/completions", json=body).json()["choices"][0]
+    assert (choice["text"], choice["finish_reason"], choice["logprobs"]["tokens"]) == ("", "stop", [])
 
 
 def test_every_token_has_its_entry_even_the_part_of_a_character(tiny_tokenizer: Any) -> None:

@@ -5,48 +5,20 @@ import math
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from starlette.testclient import TestClient
 
 from serve.app import create_app
 from serve.completing.request import CompletionEngine
-from serve.completing.transformers_completions import load_transformers_completions
-from serve.config import ServeConfig
 from tests.serve.asgi import Client, post
-from tests.serve.toy_engine import ToyEngine, config, with_beginning
+from tests.serve.toy_engine import ToyEngine, client_of, config, with_beginning
 
 WINDOW = 256
 PROMPT = "### Instruction:\nChoose the option.\n\n### Input:\nWhich one?\n\n### Response:\n"
 Answer = dict[str, Any]
-
-
-@pytest.fixture(scope="module")
-def engine(tiny_model_dir: Path) -> Iterator[CompletionEngine]:
-    loaded = load_transformers_completions(str(tiny_model_dir), None, config(), "cpu")
-    yield loaded
-    asyncio.run(loaded.close())
-
-
-def client_of(engine: CompletionEngine, settings: ServeConfig | None = None) -> TestClient:
-    return TestClient(create_app(engine, settings or config(), "tiny"))
-
-
-@pytest.fixture
-def call(engine: CompletionEngine) -> Callable[..., Answer]:
-    """Posts a body and gives the answer, which must be 200."""
-    client = client_of(engine)
-
-    def post_body(path: str, **body: Any) -> Answer:
-        response = client.post(path, json=body)
-        assert response.status_code == 200, response.text
-        answer: Answer = response.json()
-        return answer
-
-    return post_body
 
 
 def plain_scores(model_dir: Path, ids: list[int]) -> "Any":
@@ -143,9 +115,9 @@ def test_fault_5_small_temperatures_are_greedy_and_scores_are_those_of_the_raw_l
 )
 @pytest.mark.parametrize("rules", [[], ["strip"], ["cut_at_blank_line", "strip"]])
 def test_faults_6_and_7_tokens_join_to_the_text_and_their_scores_to_its_score(
-    engine: CompletionEngine, body: dict[str, Any], rules: list[str]
+    tiny_engine: CompletionEngine, body: dict[str, Any], rules: list[str]
 ) -> None:
-    client = client_of(engine, config(rules=rules))
+    client = client_of(tiny_engine, config(rules=rules))
     answer = client.post("/process", json={"prompt": "  naïve 你好 👍", "max_new_tokens": 60} | body).json()
     assert "".join(token["text"] for token in answer["tokens"]) == answer["text"]
     assert answer["logprob"] == pytest.approx(sum(token["logprob"] for token in answer["tokens"]))
@@ -180,9 +152,9 @@ def test_fault_9_a_bare_prompt_is_answered(call: Callable[..., Answer], prompt: 
     assert set(answer) == {"text", "tokens", "logprob", "request_time"} and len(answer["tokens"]) <= 50
 
 
-def test_fault_9_the_content_type_does_not_matter(engine: CompletionEngine) -> None:
+def test_fault_9_the_content_type_does_not_matter(tiny_engine: CompletionEngine) -> None:
     for content_type in ("application/json", "application/x-www-form-urlencoded", "text/plain"):
-        response = client_of(engine).post(
+        response = client_of(tiny_engine).post(
             "/process", content=b'{"prompt": "a"}', headers={"content-type": content_type}
         )
         assert response.status_code == 200

@@ -160,3 +160,9 @@ def test_a_text_is_not_truncated_unless_asked() -> None:
     request = read_body(b'{"text": "a"}', TokenizeRequest)
     assert (request.truncation, request.max_length) == (False, None)
     assert "max_length" in fault(b'{"text": "a", "max_length": -1}', TokenizeRequest)
+
+
+def test_a_fault_that_two_fields_make_is_told_in_our_words_alone() -> None:
+    with pytest.raises(Refused) as refused:
+        read_body(b'{"prompt": "a", "num_samples": 2, "num_return_sequences": 3}', ProcessRequest)
+    assert refused.value.message == "num_return_sequences and num_samples are one setting and differ; send one of them"

@@ -99,49 +99,6 @@ def test_where_vllm_is_missing_the_way_round_it_is_named(tiny_model_dir: Path) -
         load_engine(EngineChoice("vllm"), str(tiny_model_dir), 5)
 
 
-@pytest.fixture(scope="module")
-def wide_model_dir(tiny_tokenizer: "PreTrainedTokenizerFast", tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A random two-layer Llama with heads of size 32, the smallest that vLLM runs on CPU."""
-    import torch
-    from transformers import LlamaConfig, LlamaForCausalLM
-
-    torch.manual_seed(0)
-    config = LlamaConfig(
-        vocab_size=len(tiny_tokenizer),
-        hidden_size=128,
-        intermediate_size=128,
-        num_hidden_layers=2,
-        num_attention_heads=4,
-        num_key_value_heads=2,
-        max_position_embeddings=4096,
-        initializer_range=0.2,
-        bos_token_id=None,
-        eos_token_id=tiny_tokenizer.eos_token_id,
-        pad_token_id=tiny_tokenizer.pad_token_id,
-    )
-    folder = tmp_path_factory.mktemp("models") / "wide-llama"
-    LlamaForCausalLM(config).save_pretrained(folder)
-    tiny_tokenizer.save_pretrained(folder)
-    return folder
-
-
-@pytest.fixture(scope="module")
-def adapter_dir(
-    wide_model_dir: Path, tiny_tokenizer: "PreTrainedTokenizerFast", tmp_path_factory: pytest.TempPathFactory
-) -> Path:
-    import torch
-    from peft import LoraConfig, get_peft_model
-    from transformers import AutoModelForCausalLM
-
-    torch.manual_seed(0)
-    settings = LoraConfig(target_modules=["q_proj", "v_proj"], r=4, init_lora_weights=False, task_type="CAUSAL_LM")
-    base = AutoModelForCausalLM.from_pretrained(wide_model_dir, dtype=torch.float32)
-    folder = tmp_path_factory.mktemp("models") / "adapter"
-    get_peft_model(base, settings).save_pretrained(folder)
-    tiny_tokenizer.save_pretrained(folder)
-    return folder
-
-
 @pytest.fixture
 def vllm_on_cpu(monkeypatch: pytest.MonkeyPatch) -> Callable[..., VllmEngine]:
     from vllm.platforms import current_platform
@@ -162,9 +119,9 @@ def texts(engine: Engine, stop: str) -> list[str]:
 @pytest.mark.skipif(not INSTALLED, reason="vllm is not installed")
 @pytest.mark.parametrize("adapted", [False, True])
 def test_vllm_says_what_the_model_says(
-    vllm_on_cpu: Callable[..., VllmEngine], wide_model_dir: Path, adapter_dir: Path, adapted: bool
+    vllm_on_cpu: Callable[..., VllmEngine], wide_model_dir: Path, wide_adapter_dir: Path, adapted: bool
 ) -> None:
-    adapter = adapter_dir if adapted else None
+    adapter = wide_adapter_dir if adapted else None
     ours = load_transformers_engine(str(wide_model_dir), 2, adapter)
     theirs = vllm_on_cpu(str(wide_model_dir), adapter, 256)
     for stop in ("\n\n", "e", "\0 never"):

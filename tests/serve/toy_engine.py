@@ -5,7 +5,10 @@ import math
 from dataclasses import dataclass, field
 from typing import Any
 
-from serve.completing.request import Completion, CompletionRequest, ScoredToken
+from starlette.testclient import TestClient
+
+from serve.app import create_app
+from serve.completing.request import Completion, CompletionEngine, CompletionRequest, ScoredToken
 from serve.config import ServeConfig
 
 CONFIG: dict[str, Any] = {
@@ -93,3 +96,8 @@ class ToyEngine:
     async def close(self) -> None:
         """See `CompletionEngine.close`."""
         self.closed = True
+
+
+def client_of(engine: CompletionEngine, settings: ServeConfig | None = None) -> TestClient:
+    """A client of the application on an engine."""
+    return TestClient(create_app(engine, settings or config(), "tiny"))

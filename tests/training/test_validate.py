@@ -623,7 +623,10 @@ def test_unknown_file_name_is_a_fault_that_says_which_are_allowed(recipe: Any, n
     (recipe.path / name).write_text("seed: 1\n", encoding="utf-8")
     (fault,) = faults_of(recipe)
     assert fault.file.name == name
-    assert "allowed: data.yaml, compress.yaml, eval.yaml, zindi.yaml, serve.yaml, train.yaml, and variants" in fault.message
+    assert (
+        "allowed: data.yaml, compress.yaml, eval.yaml, zindi.yaml, serve.yaml, train.yaml, and variants"
+        in fault.message
+    )
 
 
 @pytest.mark.parametrize("name", ["data.yaml", "eval.yaml", "train.yaml"])

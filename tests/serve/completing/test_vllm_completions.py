@@ -26,7 +26,7 @@ from serve.completing.vllm_completions import (
 from serve.config import ServeConfig
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedTokenizerFast
+    pass
 
 INSTALLED = find_spec("vllm") is not None
 
@@ -317,49 +317,6 @@ def test_where_vllm_is_missing_the_way_round_it_is_named(tiny_model_dir: Path) -
         load_vllm_completions(str(tiny_model_dir), None, settings())
 
 
-@pytest.fixture(scope="module")
-def model_dir(tiny_tokenizer: "PreTrainedTokenizerFast", tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A random two-layer Llama with heads of size 32, the smallest that vLLM runs on CPU."""
-    import torch
-    from transformers import LlamaConfig, LlamaForCausalLM
-
-    torch.manual_seed(0)
-    config = LlamaConfig(
-        vocab_size=len(tiny_tokenizer),
-        hidden_size=128,
-        intermediate_size=128,
-        num_hidden_layers=2,
-        num_attention_heads=4,
-        num_key_value_heads=2,
-        max_position_embeddings=256,
-        initializer_range=0.2,
-        bos_token_id=None,
-        eos_token_id=tiny_tokenizer.eos_token_id,
-        pad_token_id=tiny_tokenizer.pad_token_id,
-    )
-    folder = tmp_path_factory.mktemp("models") / "wide-llama"
-    LlamaForCausalLM(config).save_pretrained(folder)
-    tiny_tokenizer.save_pretrained(folder)
-    return folder
-
-
-@pytest.fixture(scope="module")
-def adapter_dir(
-    model_dir: Path, tiny_tokenizer: "PreTrainedTokenizerFast", tmp_path_factory: pytest.TempPathFactory
-) -> Path:
-    import torch
-    from peft import LoraConfig, get_peft_model
-    from transformers import AutoModelForCausalLM
-
-    torch.manual_seed(0)
-    made = LoraConfig(target_modules=["q_proj", "v_proj"], r=4, init_lora_weights=False, task_type="CAUSAL_LM")
-    base = AutoModelForCausalLM.from_pretrained(model_dir, dtype=torch.float32)
-    folder = tmp_path_factory.mktemp("models") / "adapter"
-    get_peft_model(base, made).save_pretrained(folder)
-    tiny_tokenizer.save_pretrained(folder)
-    return folder
-
-
 @pytest.fixture
 def vllm_on_cpu(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., CompletionEngine]]:
     from vllm.platforms import current_platform
@@ -453,13 +410,13 @@ async def check_cancelling(engine: VllmCompletions, ids: list[int]) -> None:
 @pytest.mark.skipif(not INSTALLED, reason="vllm is not installed")
 @pytest.mark.parametrize("adapted", [False, True])
 def test_vllm_says_what_the_model_says(
-    vllm_on_cpu: Callable[..., VllmCompletions], model_dir: Path, adapter_dir: Path, adapted: bool
+    vllm_on_cpu: Callable[..., VllmCompletions], wide_model_dir: Path, wide_adapter_dir: Path, adapted: bool
 ) -> None:
     from serve.transformers_engine import load_model
 
-    adapter = adapter_dir if adapted else None
-    model, tokenizer = load_model(str(model_dir), adapter, "float32")
-    engine = vllm_on_cpu(model_dir, adapter, settings())
+    adapter = wide_adapter_dir if adapted else None
+    model, tokenizer = load_model(str(wide_model_dir), adapter, "float32")
+    engine = vllm_on_cpu(wide_model_dir, adapter, settings())
     prompts = [tokenizer(f"### Input:\n{'word ' * words}end\n\n")["input_ids"] for words in (1, 9, 4)]
 
     async def work() -> None:

@@ -9,7 +9,8 @@ from serve.image.start import found_weights, server_command
 from tests.serve.image.image_clone import make_weights
 
 ENVIRONMENT = {"ONEDAY_RECIPE": "quickstart", "ONEDAY_PORT": "80"}
-SERVER = [sys.executable, "-m", "serve", "recipes/quickstart", "--host", "0.0.0.0", "--port", "80"]
+SERVER = [sys.executable, "-m", "serve", "recipes/quickstart", "--name", "quickstart"]
+SERVER += ["--host", "0.0.0.0", "--port", "80"]
 
 
 def test_weights_in_the_image_are_served_on_all_addresses(tmp_path: Path) -> None:
