@@ -1,6 +1,6 @@
 # The submission: a recipe's model behind the challenge's API, on port 80, as a user without rights.
 #   make docker RECIPE=quickstart                      the weights of runs/quickstart inside
-#   docker build --build-arg RECIPE=quickstart .       the weights mounted or named at start
+#   docker build --build-arg RECIPE=quickstart .       the weights mounted, base and adapter, or named at start
 # BASE_IMAGE: any Debian or Ubuntu image with Python 3.11 or newer and pip. PyPI's torch 2.13.0 for x86-64 brings its
 # CUDA 13 libraries along: the image needs no CUDA, the host an NVIDIA driver that runs CUDA 13 (branch 580 or newer).
 # For an older driver take a base image with a torch 2.13.0 for its CUDA: a torch that is there is kept.

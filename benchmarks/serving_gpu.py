@@ -174,7 +174,7 @@ def measured(
         at_once=load.at_once,
         seconds=took,
         requests_per_second=len(requests) / took,
-        p95_seconds=sorted(seconds)[int(0.95 * (len(seconds) - 1))],
+        p95_seconds=sorted(seconds)[min(int(0.95 * len(seconds)), len(seconds) - 1)],
         peer_requests_per_second=peer_rate,
         same_texts=sum([token.id for token in one.tokens] == [id_ for id_, _ in own] for one, own in pairs),
         requests=len(requests),

@@ -33,10 +33,10 @@ from serve.transformers_engine import Precision
 FOLDER, SERVER_LOG = "helm", "server.log"  # below the run folder, and below that
 HELP = """Run the real HELM against a recipe's server, and check that every answer is right.
 
-HELM lives in a virtual environment of its own, .venv-helm; `make helm-smoke` makes it and runs this. Seven scenarios,
-at most eight instances each: generation up to a line's end, one letter of a multiple choice, options scored by their
-log-probabilities, and prompts longer than the window. Fails if a request fails, an instance is left out, an answer
-contradicts itself, scores differ from the model's own, or helm-summarize leaves something out."""
+HELM lives in a virtual environment of its own, .venv-helm; `make helm-smoke` makes it and runs this. Five scenarios in
+seven runs, at most eight instances each: generation up to a line's end, one letter of a multiple choice, options scored
+by their log-probabilities, and prompts longer than the window. Fails if a request fails, an instance is left out, an
+answer contradicts itself, scores differ from the model's own, or helm-summarize leaves something out."""
 
 
 def smoke(recipe: Recipe, run_dir: Path, environment: HelmEnvironment, url: str | None) -> str:

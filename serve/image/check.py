@@ -6,6 +6,7 @@ Needs the recipe's trained model, and `apt-get install buildah debootstrap`. Pri
 """
 
 import secrets
+import shutil
 import sys
 import tempfile
 import time
@@ -65,6 +66,7 @@ def timed(report: Report, part: str) -> Iterator[None]:
 def _unpacked_submission(recipe: Path, work: Path) -> Path:
     """The submission's zip, unpacked as by a user whose files are for nobody else: what the judges would build from."""
     archive, context = work / "submission.zip", work / "context"
+    shutil.rmtree(context, ignore_errors=True)  # of an earlier check in the same folder
     write_zip(build_context(load_recipe(recipe), None, None), archive)
     with zipfile.ZipFile(archive) as file:
         file.extractall(context)

@@ -41,11 +41,14 @@ class Context:
 def build_context(recipe: Recipe, base_model: str | None, adapter: str | None, root: Path = ROOT) -> Context:
     """The context of the recipe's image.
 
-    Raises ConfigError for a recipe without serve.yaml, ValueError for weights that are not there and for code that is
-    not tracked.
+    Raises ConfigError for a recipe without serve.yaml or with another engine than transformers, ValueError for weights
+    that are not there and for code that is not tracked.
     """
     if not (recipe.folder / "serve.yaml").is_file():
         raise ConfigError([Fault(recipe.folder / "serve.yaml", "", "no such file, and an image needs it to serve")])
+    if recipe.serve.engine != "transformers":
+        message = f"{recipe.serve.engine}, which the image does not have; it serves with transformers"
+        raise ConfigError([Fault(recipe.folder / "serve.yaml", "engine", message)])
     weights = find_weights(recipe, base_model, adapter)
     folder = recipe.folder.resolve()
     if folder.parent != (root / "recipes").resolve():
@@ -103,12 +106,14 @@ def find_weights(recipe: Recipe, base_model: str | None, adapter: str | None) ->
     parent = base_model or str(recipe.train.values["base_model"])
     if base_model is not None or adapter is not None:
         return Weights(_source(parent), _source(adapter) if adapter is not None else None)
-    if (trained / "adapter_config.json").is_file():
+    finished = (trained.parent / "report.json").is_file()
+    if finished and (trained / "adapter_config.json").is_file():
         return Weights(_source(parent), trained)
-    if (trained / "config.json").is_file():
+    if finished and (trained / "config.json").is_file():
         return Weights(trained, None)
     raise ValueError(
-        f"{trained}: no trained model; run `python run.py {recipe.folder}`, or name --base-model and --adapter"
+        f"{trained}: no model whose training is finished; run `python run.py {recipe.folder}`, or name --base-model and "
+        "--adapter"
     )
 
 

@@ -12,6 +12,8 @@ from pathlib import Path
 
 from serve.image.weight_files import ADAPTER, BASE, PATTERNS
 
+NOT = ["*/*", "consolidated*"]  # other models in folders of their own; the same weights once more, in Mistral's form
+
 
 def repository(name: str) -> tuple[str, str]:
     """A hub id and its revision, which is `main` where none is named. ValueError if it has no owner."""
@@ -30,7 +32,11 @@ def fetched(name: str, folder: Path | None = None) -> Path:
     from huggingface_hub import snapshot_download
 
     hub_id, revision = repository(name)
-    got = Path(snapshot_download(hub_id, revision=revision, local_dir=folder, allow_patterns=list(PATTERNS)))
+    got = Path(
+        snapshot_download(
+            hub_id, revision=revision, local_dir=folder, allow_patterns=list(PATTERNS), ignore_patterns=NOT
+        )
+    )
     if not any(got.glob("*.safetensors")):
         raise ValueError(f"{name} has no .safetensors file, and no other weights are taken; convert it first")
     return got

@@ -135,6 +135,9 @@ def _submit(recipe: Path, out: Path | None, base_model: str | None, adapter: str
     size = sum(path.stat().st_size for path in context.files.values())
     packed = f", packed {target.stat().st_size / 1e6:.1f} MB" if target.is_file() else ""
     print(f"{target}: {len(context.files) + 2} files, {size / 1e6:.1f} MB{packed}")
+    for source in (context.weights.base_model, context.weights.adapter):
+        if isinstance(source, str) and "@" not in source:
+            print(f"{source} is fetched while the image is built, as it is then; write {source}@COMMIT to fix it")
 
 
 if __name__ == "__main__":

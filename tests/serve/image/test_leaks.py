@@ -2,7 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from serve.image.leaks import leak, leaks
+from serve.image.context import ROOT
+from serve.image.leaks import NAMES, leak, leaks
 
 SECRETS = [
     "hf_" + 34 * "x",
@@ -34,6 +35,13 @@ def test_names_of_settings_and_keys_are_refused_whatever_is_in_them(tmp_path: Pa
     path = tmp_path / "file"
     path.write_text("", encoding="utf-8")
     assert leak(name, path) == "a file of this name holds settings or keys of one machine"
+
+
+def test_what_is_refused_by_name_is_not_in_any_build_context() -> None:
+    ignored = (ROOT / ".dockerignore").read_text(encoding="utf-8").splitlines()
+    kept_out = {line.removeprefix("**/") for line in ignored}
+    assert [name for name in NAMES if name not in kept_out and ".env" not in name] == []
+    assert ".env*" in kept_out
 
 
 def test_weights_are_not_searched(tmp_path: Path) -> None:

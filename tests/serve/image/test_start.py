@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from serve.image.start import found_weights, server_command
+from serve.image.context import ROOT
+from serve.image.start import base_on_hub, found_weights, server_command
 from tests.serve.image.image_clone import make_weights
 
 ENVIRONMENT = {"ONEDAY_RECIPE": "quickstart", "ONEDAY_PORT": "80"}
@@ -27,6 +28,23 @@ def test_what_is_named_at_start_wins_over_what_the_image_has(tmp_path: Path) -> 
     named = ENVIRONMENT | {"ONEDAY_BASE_MODEL": str(mine)}
     assert server_command(named, tmp_path, []) == [*SERVER, "--base-model", str(mine)]
     assert found_weights(ENVIRONMENT | {"ONEDAY_ADAPTER": "owner/name"}, tmp_path, "adapter") == "owner/name"
+
+
+def test_a_base_model_that_is_named_does_not_get_the_adapter_of_another(tmp_path: Path) -> None:
+    base, mine = (make_weights(tmp_path / name, "config.json") for name in ("base", "mine"))
+    adapter = make_weights(tmp_path / "adapter", "adapter_config.json")
+    named = ENVIRONMENT | {"ONEDAY_BASE_MODEL": str(mine)}
+    assert server_command(named, tmp_path, []) == [*SERVER, "--base-model", str(mine)]
+    given = named | {"ONEDAY_ADAPTER": str(adapter)}
+    assert server_command(given, tmp_path, []) == [*SERVER, "--base-model", str(mine), "--adapter", str(adapter)]
+    assert str(base) in server_command(ENVIRONMENT, tmp_path, [])
+
+
+def test_an_adapter_alone_needs_a_base_model_that_the_hub_has(tmp_path: Path) -> None:
+    make_weights(tmp_path / "adapter", "adapter_config.json")
+    with pytest.raises(ValueError, match=r"an adapter but no base model.*SmolLM2.*Mount it at /model/base"):
+        server_command(ENVIRONMENT, tmp_path, [])
+    assert base_on_hub(ROOT / "recipes/mistral-7b-birbal/data-200k.yaml") == "mistralai/Mistral-7B-v0.1"
 
 
 def test_a_folder_without_a_model_is_none(tmp_path: Path) -> None:

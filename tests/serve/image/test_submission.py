@@ -156,11 +156,23 @@ def test_models_of_the_hub_are_fetched_by_the_build(clone: Path) -> None:
     assert not [name for name in context.files if name.startswith("model/")]
 
 
+def test_a_recipe_that_is_served_by_vllm_gets_no_image(clone: Path, base: Path) -> None:
+    settings = clone / "recipes/quickstart/serve.yaml"
+    text = settings.read_text(encoding="utf-8")
+    settings.write_text(text.replace("engine: transformers", "engine: vllm"), encoding="utf-8")
+    with pytest.raises(ConfigError, match=r"engine: vllm, which the image does not have"):
+        context_of(clone, base)
+
+
 def test_what_the_recipe_trained_is_taken_where_nothing_is_named(clone: Path, base: Path, tmp_path: Path) -> None:
     recipe = load_recipe(clone / "recipes/quickstart")
-    with pytest.raises(ValueError, match=r"runs/quickstart/06_train/model: no trained model"):
+    unfinished = r"runs/quickstart/06_train/model: no model whose training is finished; run"
+    with pytest.raises(ValueError, match=unfinished):
         build_context(recipe, None, None, clone)
     trained = make_weights(Path("runs/quickstart/06_train/model"), "config.json", "model.safetensors")
+    with pytest.raises(ValueError, match=unfinished):
+        build_context(recipe, None, None, clone)
+    (trained.parent / "report.json").write_text("{}", encoding="utf-8")
     assert build_context(recipe, None, None, clone).weights.base_model == trained
     (trained / "adapter_config.json").write_text("{}", encoding="utf-8")
     with pytest.raises(ValueError, match=r"runs/models/SmolLM2-135M-Instruct: no such folder, .* run the recipe first"):
