@@ -112,8 +112,8 @@ def find_weights(recipe: Recipe, base_model: str | None, adapter: str | None) ->
     if finished and (trained / "config.json").is_file():
         return Weights(trained, None)
     raise ValueError(
-        f"{trained}: no model whose training is finished; run `python run.py {recipe.folder}`, or name --base-model and "
-        "--adapter"
+        f"{trained}: no model whose training is finished; run `python run.py {recipe.folder}`, or name --base-model "
+        "and --adapter"
     )
 
 
