@@ -53,8 +53,8 @@ def running(name: str, command: Sequence[str], threads: int, log: Path) -> Itera
     """
     port = free_port()
     environment = os.environ | library_environment() | {"OMP_NUM_THREADS": str(threads)}
-    for name in ("ONEDAY_BASE_MODEL", "ONEDAY_ADAPTER"):  # another model than the peer's
-        environment.pop(name, None)
+    for other in ("ONEDAY_BASE_MODEL", "ONEDAY_ADAPTER"):  # another model than the peer's
+        environment.pop(other, None)
     whole = [sys.executable, "-m", *command, "--host", "127.0.0.1", "--port", str(port)]
     with log.open("wb") as output:
         process = psutil.Popen(whole, cwd=ROOT, env=environment, stdout=output, stderr=output)

@@ -54,7 +54,7 @@ def test_a_longer_p95_is_a_fault() -> None:
 def test_another_text_is_a_fault_unless_two_tokens_tie() -> None:
     theirs, ours = load("theirs", ["abc"], cpu=2.0), load("ours", ["abd"])
     assert comparison(theirs, ours).faults() == ["toy: 1 texts differ, and not by a tie"]
-    theirs, ours = load("theirs", ["abc"], cpu=2.0, other=-0.501), load("ours", ["abd"], other=-0.501)
+    theirs, ours = load("theirs", ["abc"], cpu=2.0, other=-0.5001), load("ours", ["abd"], other=-0.5001)
     assert comparison(theirs, ours).faults() == []
 
 

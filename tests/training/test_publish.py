@@ -41,7 +41,7 @@ PUBLISHED = RUN_DIR / "11_publish"
 TOKEN = "hf_" + "T0kenOfNobody" * 3
 NAMES = [
     "README.md", "adapter_config.json", "adapter_model.safetensors", "recipe/data.yaml", "recipe/eval.yaml",
-    "recipe/train.yaml", "reports/run.json", "reports/training_log.json", "tokenizer.json",
+    "recipe/serve.yaml", "recipe/train.yaml", "reports/run.json", "reports/training_log.json", "tokenizer.json",
 ]  # fmt: skip
 
 
@@ -136,7 +136,7 @@ def test_a_second_run_replaces_the_folder(run_of: RecipeFolder, capsys: pytest.C
     assert files_in(PUBLISHED) == NAMES and not list(RUN_DIR.glob(".11_publish*"))
     assert "toy-org/other" in (PUBLISHED / "README.md").read_text(encoding="utf-8")
     out = capsys.readouterr().out
-    assert "runs/quickstart/11_publish: 9 files" in out and "nothing was uploaded (--dry-run)" in out
+    assert "runs/quickstart/11_publish: 10 files" in out and "nothing was uploaded (--dry-run)" in out
 
 
 def test_a_full_fine_tune_is_published_whole(
