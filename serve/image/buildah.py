@@ -18,7 +18,18 @@ NEEDED = ("buildah", "debootstrap")
 def lacking() -> list[str]:
     """What a build on this machine lacks; empty if it can go ahead."""
     tools = [f"{tool} (apt-get install {tool})" for tool in NEEDED if shutil.which(tool) is None]
-    return tools + ([] if os.geteuid() == 0 else ["root rights"])
+    if os.geteuid():
+        return [*tools, "root rights"]
+    return tools if _may_mount() else [*tools, "the right to mount (in a container: --privileged)"]
+
+
+def _may_mount() -> bool:
+    """Whether this process may make mounts of its own, as a root without all rights may not."""
+    unshare = shutil.which("unshare", path="/usr/bin:/bin")
+    return (
+        unshare is not None
+        and subprocess.run([unshare, "--mount", "true"], capture_output=True, check=False).returncode == 0
+    )
 
 
 class ImageError(StageError):
@@ -59,7 +70,12 @@ class Buildah:
 
     def has(self, name: str) -> bool:
         """Whether an image of this name is in the store."""
-        return subprocess.run([*self.command, "inspect", "--type", "image", name], capture_output=True).returncode == 0
+        return (
+            subprocess.run(
+                [*self.command, "inspect", "--type", "image", name], capture_output=True, check=False
+            ).returncode
+            == 0
+        )
 
     def inspected(self, name: str) -> tuple[dict[str, Any], str]:
         """The image's configuration as Docker would have it, and all that is recorded of the image as text."""
