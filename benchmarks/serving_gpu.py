@@ -19,6 +19,7 @@ from benchmarks.gpu_device import idle_gpu
 from benchmarks.gpu_trainings import BASE_MODEL
 from benchmarks.memory_cap import GIB
 from benchmarks.random_mistral import describe_model, make_weights
+from benchmarks.serving_load import latency
 from oneday.console import run_command, typer_main
 from oneday.files import atomic_write, write_json
 from serve.completing.request import Completion, CompletionEngine, CompletionRequest
@@ -174,7 +175,7 @@ def measured(
         at_once=load.at_once,
         seconds=took,
         requests_per_second=len(requests) / took,
-        p95_seconds=sorted(seconds)[min(int(0.95 * len(seconds)), len(seconds) - 1)],
+        p95_seconds=latency(seconds, 0.95),
         peer_requests_per_second=peer_rate,
         same_texts=sum([token.id for token in one.tokens] == [id_ for id_, _ in own] for one, own in pairs),
         requests=len(requests),

@@ -50,8 +50,12 @@ class Load:
 
     def latency(self, share: float) -> float:
         """The seconds within which this share of the answers came."""
-        seconds = sorted(answer.seconds for answer in self.answers)
-        return seconds[min(int(share * len(seconds)), len(seconds) - 1)]
+        return latency([answer.seconds for answer in self.answers], share)
+
+
+def latency(seconds: Sequence[float], share: float) -> float:
+    """The time within which this share of the answers came, if they took so many seconds."""
+    return sorted(seconds)[min(int(share * len(seconds)), len(seconds) - 1)]
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import socket
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -16,6 +15,7 @@ import psutil
 import yaml
 
 from oneday.console import library_environment
+from oneday.machine import free_port
 
 ROOT = Path(__file__).parents[1]
 RECIPE = ROOT / "recipes" / "quickstart"
@@ -69,13 +69,6 @@ def running(name: str, command: Sequence[str], threads: int, log: Path) -> Itera
                 process.wait(STOP_SECONDS)
             except psutil.TimeoutExpired:
                 process.kill()
-
-
-def free_port() -> int:
-    """A port that nothing listens on."""
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        return int(taken.getsockname()[1])
 
 
 def wait_until_healthy(server: Server, log: Path) -> None:

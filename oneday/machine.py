@@ -1,7 +1,8 @@
-"""What machine this is, for the reports, and how many threads work may use."""
+"""What machine this is, for the reports, how many threads work may use, and a port that is free."""
 
 import os
 import platform
+import socket
 import sys
 from functools import cache
 from pathlib import Path
@@ -11,6 +12,13 @@ from typing import Any
 def processors() -> int:
     """The processors that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def free_port() -> int:
+    """A port of this machine's own address that nothing listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
 
 
 @cache

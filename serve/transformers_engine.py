@@ -42,8 +42,7 @@ class TransformersEngine:
     def __init__(self, model: "PreTrainedModel", tokenizer: "PreTrainedTokenizerBase", batch_size: int) -> None:
         from transformers import GenerationConfig
 
-        ends = model.generation_config.eos_token_id
-        self.ends = sorted({tokenizer.eos_token_id, *(ends if isinstance(ends, list) else [ends])} - {None})
+        self.ends = end_tokens(model, tokenizer)
         self.model = model.eval()
         use_grouped_attention(self.model)
         # Plain decoding, whatever the model suggests; what ends a text stays, for a second engine on the same model.
@@ -163,6 +162,12 @@ class TransformersEngine:
             )
         logits: torch.Tensor = output.logits[:, -1]
         return logits
+
+
+def end_tokens(model: "PreTrainedModel", tokenizer: "PreTrainedTokenizerBase") -> list[int]:
+    """The tokens that end a text, by the tokenizer and by the model's own settings."""
+    ends = model.generation_config.eos_token_id
+    return sorted({tokenizer.eos_token_id, *(ends if isinstance(ends, list) else [ends])} - {None})
 
 
 def shared_prefix_length(tokens: Sequence[Sequence[int]]) -> int:

@@ -83,14 +83,14 @@ def load_vllm_engine(base_model: str, adapter: Path | None = None, max_length: i
         max_model_len=max_length,
         enable_prefix_caching=True,
         trust_remote_code=False,
-        **_adapter_options(adapter),
+        **adapter_options(adapter),
     )
     tokenizer = load_tokenizer(base_model, adapter)
     complete = _completer(llm, adapter, tokenizer.eos_token_id)
     return VllmEngine(tokenizer, complete, llm.llm_engine.model_config.max_model_len)
 
 
-def _adapter_options(adapter: Path | None) -> dict[str, Any]:
+def adapter_options(adapter: Path | None) -> dict[str, Any]:
     """What vLLM must be told at start about an adapter's size."""
     if adapter is None:
         return {}

@@ -22,7 +22,7 @@ from serve.completing.slot_model import SlotModel, check_positions
 from serve.completing.slots import Counts, Slots
 from serve.completing.token_text import vocabulary
 from serve.config import ServeConfig
-from serve.transformers_engine import LoadedModel, load_model
+from serve.transformers_engine import LoadedModel, end_tokens, load_model
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -40,8 +40,7 @@ class TransformersCompletions:
         self.tokenizer: PreTrainedTokenizerBase = loaded.tokenizer
         self.max_length = max_length
         vocabulary(self.tokenizer)  # a tokenizer whose texts cannot be joined is refused here, not with a request
-        ends = loaded.model.generation_config.eos_token_id
-        self.ends = {self.tokenizer.eos_token_id, *(ends if isinstance(ends, list) else [ends])} - {None}
+        self.ends = end_tokens(loaded.model, loaded.tokenizer)
         model = SlotModel(loaded.model, slots, max_length)
         self._vocabulary = model.vocabulary
         self._slots: Slots | None = Slots(model, prefix_cache_tokens, self.ends)

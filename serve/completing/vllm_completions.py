@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from serve.completing.request import Completion, CompletionEngine, CompletionRequest, ScoredToken
 from serve.tokens import context_length, load_tokenizer
-from serve.vllm_engine import _adapter_options
+from serve.vllm_engine import adapter_options
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -216,7 +216,7 @@ def adapter_arguments(adapter: Path | None) -> dict[str, Any]:
             f"engine vllm: the adapter {adapter} is for the modules {modules}; vLLM wants a list of names without "
             "lm_head. Merge it by training.merge and serve that model, or set `engine: transformers` in serve.yaml"
         )
-    return {**_adapter_options(adapter), "lora_target_modules": sorted(modules)}
+    return {**adapter_options(adapter), "lora_target_modules": sorted(modules)}
 
 
 def _check_device(config: "ServeConfig") -> None:

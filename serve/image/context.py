@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatch
 from pathlib import Path
 
+from eval.generate import tuned_model
 from oneday.config import ConfigError, Fault
 from oneday.recipe import Recipe
 from serve.image.download import repository
@@ -106,11 +107,10 @@ def find_weights(recipe: Recipe, base_model: str | None, adapter: str | None) ->
     parent = base_model or str(recipe.train.values["base_model"])
     if base_model is not None or adapter is not None:
         return Weights(_source(parent), _source(adapter) if adapter is not None else None)
-    finished = (trained.parent / "report.json").is_file()
-    if finished and (trained / "adapter_config.json").is_file():
-        return Weights(_source(parent), trained)
-    if finished and (trained / "config.json").is_file():
-        return Weights(trained, None)
+    there = any((trained / name).is_file() for name in ("adapter_config.json", "config.json"))
+    if there and (trained.parent / "report.json").is_file():
+        base, tuned = tuned_model(recipe, recipe.default_out)
+        return Weights(_source(base), tuned)
     raise ValueError(
         f"{trained}: no model whose training is finished; run `python run.py {recipe.folder}`, or name --base-model "
         "and --adapter"

@@ -1,7 +1,6 @@
 """A container of the image, asked as the challenge's judges ask it, and stopped as Docker stops it."""
 
 import json
-import socket
 import subprocess
 import time
 import urllib.request
@@ -13,19 +12,13 @@ from urllib.error import HTTPError, URLError
 
 import psutil
 
+from oneday.machine import free_port
 from serve.image.buildah import Buildah, ImageError
 
 HEALTH_BODY = {"prompt": "The capital of France is "}  # all that the judges' script sends
 TEXT = "  Paris, Nairobi\n\nand Zürich 🙂"
 READY_SECONDS, STOP_SECONDS = 300, 60
 DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-
-
-def free_port() -> int:
-    """A port that nothing uses; without namespaces, the container's ports are the machine's."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def ask(port: int, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:

@@ -12,7 +12,8 @@ from benchmarks import serving
 from benchmarks.serving import Comparison, Shape
 from benchmarks.serving_load import Answer, Load, differences, largest_logprob_difference
 from benchmarks.serving_plain import answer
-from benchmarks.serving_servers import free_port, recipe_to_serve, running
+from benchmarks.serving_servers import recipe_to_serve, running
+from oneday.machine import free_port
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast

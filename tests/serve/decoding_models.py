@@ -21,7 +21,22 @@ def tiny_model(architecture: str, tokenizer: "PreTrainedTokenizerFast") -> Loade
 
     torch.set_num_threads(1)
     torch.manual_seed(1)
-    settings: dict[str, Any] = {
+    settings = tiny_settings(tokenizer)
+    if architecture == "llama":
+        model: Any = LlamaForCausalLM(LlamaConfig(**settings))
+    elif architecture == "inkuba":
+        model = InkubaForCausalLM(InkubaConfig(**settings | {"num_key_value_heads": 4}))
+    else:
+        window = 16 if "short" in architecture else 4096
+        # Tied as it is otherwise, a random model repeats its last token.
+        settings |= {"head_dim": 16, "sliding_window": window, "layer_types": LAYERS, "tie_word_embeddings": False}
+        model = Gemma3ForCausalLM(Gemma3TextConfig(**settings))
+    return LoadedModel(model.eval(), tokenizer)
+
+
+def tiny_settings(tokenizer: "PreTrainedTokenizerFast") -> dict[str, Any]:
+    """The sizes of all tiny models, as transformers' configurations name them."""
+    return {
         "vocab_size": len(tokenizer),
         "hidden_size": 64,
         "intermediate_size": 128,
@@ -34,16 +49,6 @@ def tiny_model(architecture: str, tokenizer: "PreTrainedTokenizerFast") -> Loade
         "eos_token_id": tokenizer.eos_token_id,
         "pad_token_id": tokenizer.pad_token_id,
     }
-    if architecture == "llama":
-        model: Any = LlamaForCausalLM(LlamaConfig(**settings))
-    elif architecture == "inkuba":
-        model = InkubaForCausalLM(InkubaConfig(**settings | {"num_key_value_heads": 4}))
-    else:
-        window = 16 if "short" in architecture else 4096
-        # Tied as it is otherwise, a random model repeats its last token.
-        settings |= {"head_dim": 16, "sliding_window": window, "layer_types": LAYERS, "tie_word_embeddings": False}
-        model = Gemma3ForCausalLM(Gemma3TextConfig(**settings))
-    return LoadedModel(model.eval(), tokenizer)
 
 
 LAYERS = ["sliding_attention", "sliding_attention", "full_attention"]

@@ -1,14 +1,14 @@
 import signal
 import socket
 import threading
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 import httpx
 import pytest
 
 from serve.app import create_app
-from serve.running import bind, is_loopback, server_of, url_of
+from serve.running import Server, bind, is_loopback, server_of, url_of
 from tests.serve.toy_engine import ToyEngine, config
 
 
@@ -48,13 +48,21 @@ def test_a_host_is_loopback_or_not_and_has_an_address_to_try(host: str, loopback
         assert url_of(bound) in (f"http://127.0.0.1:{port}", f"http://[::1]:{port}", f"http://localhost:{port}")
 
 
+def serve_in(
+    threads: ThreadPoolExecutor, toy: ToyEngine, shutdown_seconds: float
+) -> tuple[Server, socket.socket, "Future[None]"]:
+    """A server that runs in one of the threads and is ready, its socket, and what ends with it."""
+    bound, ready = bind("127.0.0.1", 0), threading.Event()
+    server = server_of(create_app(toy, config(), "toy"), shutdown_seconds, ready.set)
+    running = threads.submit(server.run, [bound])
+    assert ready.wait(20)
+    return server, bound, running
+
+
 def test_what_does_not_end_in_the_time_to_shut_down_is_cut_off_with_503(tiny_tokenizer: Any) -> None:
-    toy, ready = ToyEngine(tiny_tokenizer, seconds=60), threading.Event()
-    bound = bind("127.0.0.1", 0)
-    server = server_of(create_app(toy, config(), "toy"), 1, ready.set)
+    toy = ToyEngine(tiny_tokenizer, seconds=60)
     with ThreadPoolExecutor() as threads:
-        running = threads.submit(server.run, [bound])
-        assert ready.wait(20)
+        server, bound, running = serve_in(threads, toy, 1)
         answer = threads.submit(httpx.post, f"{url_of(bound)}/process", json={"prompt": "a"}, timeout=20)
         while not toy.running:
             assert not answer.done()
@@ -65,12 +73,8 @@ def test_what_does_not_end_in_the_time_to_shut_down_is_cut_off_with_503(tiny_tok
 
 
 def test_a_body_that_never_ends_does_not_hold_up_the_end_of_the_server(tiny_tokenizer: Any) -> None:
-    ready = threading.Event()
-    bound = bind("127.0.0.1", 0)
-    server = server_of(create_app(ToyEngine(tiny_tokenizer), config(), "toy"), 600, ready.set)
     with ThreadPoolExecutor() as threads:
-        running = threads.submit(server.run, [bound])
-        assert ready.wait(20)
+        server, bound, running = serve_in(threads, ToyEngine(tiny_tokenizer), 600)
         with socket.create_connection(bound.getsockname(), timeout=20) as client:
             client.sendall(b"POST /process HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\n{")
             while not server.server_state.tasks:
@@ -87,12 +91,9 @@ def test_a_body_that_never_ends_does_not_hold_up_the_end_of_the_server(tiny_toke
 def test_a_second_interrupt_does_not_wait_and_closes_the_engine_too(
     tiny_tokenizer: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
-    toy, ready = ToyEngine(tiny_tokenizer, seconds=60), threading.Event()
-    bound = bind("127.0.0.1", 0)
-    server = server_of(create_app(toy, config(), "toy"), 600, ready.set)
+    toy = ToyEngine(tiny_tokenizer, seconds=60)
     with ThreadPoolExecutor() as threads:
-        running = threads.submit(server.run, [bound])
-        assert ready.wait(20)
+        server, bound, running = serve_in(threads, toy, 600)
         answer = threads.submit(httpx.post, f"{url_of(bound)}/process", json={"prompt": "a"}, timeout=20)
         while not toy.running:
             assert not answer.done()

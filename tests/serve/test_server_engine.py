@@ -5,7 +5,6 @@ The failures come from a small HTTP server that answers as it is told; the texts
 
 import json
 import os
-import socket
 import subprocess
 import sys
 import threading
@@ -20,6 +19,7 @@ from urllib.request import urlopen
 
 import pytest
 
+from oneday.machine import free_port
 from serve import server_engine
 from serve.engine import EngineChoice, load_engine, load_transformers_engine
 from serve.server_engine import ServerEngine
@@ -206,13 +206,6 @@ def test_a_failed_prompt_keeps_those_that_wait_from_being_asked() -> None:
     with serving(refuse(400, "no")) as server, pytest.raises(ValueError, match="refused prompt"):
         answers(ServerEngine(server.url, "small", 2), ["a"] * 100)
     assert len(server.asked) < 20
-
-
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port: int = listener.getsockname()[1]
-        return port
 
 
 def test_a_server_that_is_not_there_is_named_at_once() -> None:

@@ -84,13 +84,13 @@ def test_an_empty_prompt_is_refused(tiny_tokenizer: "PreTrainedTokenizerFast", t
 @pytest.mark.parametrize(("rank", "room"), [(1, 1), (4, 8), (16, 16), (65, 128), (512, 512)])
 def test_vllm_is_told_the_size_of_the_adapter(rank: int, room: int, tmp_path: Path) -> None:
     (tmp_path / "adapter_config.json").write_text(json.dumps({"r": rank}))
-    assert vllm_engine._adapter_options(tmp_path) == {"enable_lora": True, "max_lora_rank": room}
+    assert vllm_engine.adapter_options(tmp_path) == {"enable_lora": True, "max_lora_rank": room}
 
 
 def test_an_adapter_that_is_too_large_is_refused(tmp_path: Path) -> None:
     (tmp_path / "adapter_config.json").write_text(json.dumps({"r": 513}))
     with pytest.raises(ValueError, match="has rank 513; vLLM takes at most 512"):
-        vllm_engine._adapter_options(tmp_path)
+        vllm_engine.adapter_options(tmp_path)
 
 
 @pytest.mark.skipif(INSTALLED, reason="vllm is installed")

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from serve.completing.request import Completion, CompletionRequest
 from serve.transformers_engine import LoadedModel
-from tests.serve.decoding_models import tiny_model
+from tests.serve.decoding_models import tiny_model, tiny_settings
 
 if TYPE_CHECKING:
     import torch
@@ -26,19 +26,7 @@ def make(kind: str, tokenizer: "PreTrainedTokenizerFast") -> LoadedModel:
         return tiny_model(kind, tokenizer)
     torch.set_num_threads(1)
     torch.manual_seed(2)
-    settings: dict[str, Any] = {
-        "vocab_size": len(tokenizer),
-        "hidden_size": 64,
-        "intermediate_size": 128,
-        "num_hidden_layers": 3,
-        "num_attention_heads": 4,
-        "num_key_value_heads": 2,
-        "max_position_embeddings": 4096,
-        "initializer_range": 0.2,
-        "bos_token_id": None,
-        "eos_token_id": tokenizer.eos_token_id,
-        "pad_token_id": tokenizer.pad_token_id,
-    }
+    settings = tiny_settings(tokenizer)
     if kind == "qwen3":
         return LoadedModel(Qwen3ForCausalLM(Qwen3Config(**settings, head_dim=16)).eval(), tokenizer)
     return LoadedModel(MistralForCausalLM(MistralConfig(**settings, sliding_window=16)).eval(), tokenizer)

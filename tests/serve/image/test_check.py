@@ -2,10 +2,11 @@ from pathlib import Path
 
 import pytest
 
+from oneday.machine import free_port
 from serve.image.buildah import ImageError, lacking, run_logged
 from serve.image.check import main
 from serve.image.context import ROOT
-from serve.image.trial import ask, free_port, wait_until
+from serve.image.trial import ask, wait_until
 
 TRAINED = ROOT / "runs" / "quickstart" / "06_train" / "model"
 
