@@ -1,1 +1,1 @@
-"""Rules that clean a model's raw generations, by name."""
+"""Rules that clean a model's raw generations, by name; what each is worth."""

@@ -1,0 +1,182 @@
+"""Stage ablate: what each rule of a recipe is worth on raw answers that a run has saved, with bootstrap intervals.
+
+    python -m postprocess.ablate recipes/quickstart [--rules FILE] [--generations PATH ...] [--out DIR]
+
+Reads 07_generate/*.jsonl or the files of --generations, and the tasks' kinds; writes 12_ablate/ablation.json and
+ablation.html, and prints the tables. Rules that are chosen on the rows that are then reported flatter the score, and
+of many rules some pay by chance: choose on other rows, such as 02_predict/predictions. It changes no recipe.
+"""
+
+import re
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import partial
+from itertools import chain
+from pathlib import Path
+from typing import Annotated, Any
+
+from data_prep.tasks import read_task_list
+from eval.metrics import metric_versions
+from eval.score import scorers_by_task
+from oneday.config import ConfigError, Fault, load_config
+from oneday.console import run_command, run_stage, stage_help, typer_main
+from oneday.files import atomic_write, read_json, sha256_file, write_json
+from oneday.recipe import RULES_FILE, Recipe, check_tasks, load_recipe
+from oneday.records import TaskEntry
+from oneday.stage import Outcome, Stage
+from postprocess.ablation import Judge, ablate
+from postprocess.ablation_page import TEMPLATE, render_page
+from postprocess.ablation_record import Ablation
+from postprocess.ablation_table import render
+from postprocess.cases import RuleSet
+from postprocess.saved_answers import SavedAnswers, read_answers
+
+RECORD, PAGE = "ablation.json", "ablation.html"
+NAMED = re.compile(r"([a-z0-9_]+)=(.+)")
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the command line asks for: other rules than the recipe's, other answers than those of 07_generate."""
+
+    rules: Path | None = None
+    generations: tuple[str, ...] = ()
+
+
+def run(recipe: Recipe, run_dir: Path, output_dir: Path, options: Options = Options()) -> Outcome:
+    """Measure every rule and write the record and the page."""
+    tasks = read_task_list(run_dir / "01_collect/tasks.jsonl")
+    rules, rules_file = rules_for(recipe, options)
+    if not rules.steps:
+        raise ConfigError([Fault(rules_file, "", "there is no rule to measure; name candidates with --rules")])
+    check_tasks(rules, tasks, rules_file)
+    sets = [read_answers(name, paths, tasks) for name, paths in files_of(recipe, run_dir, options).items()]
+    facts, results, dropped = ablate(sets, rules, judge_for(recipe, sets, tasks), recipe.eval.bootstrap)
+    record = Ablation(
+        recipe=recipe.name,
+        rules_file=rules_file.name,
+        confidence=recipe.eval.bootstrap.confidence,
+        resamples=recipe.eval.bootstrap.resamples,
+        rules=facts,
+        sets=results,
+        dropped=dropped,
+    )
+    write_json(output_dir / RECORD, record.model_dump())
+    with atomic_write(output_dir / PAGE) as file:
+        file.write(render_page(record))
+    rows = sum(answers.rows for answers in sets)
+    return Outcome({"rows": rows, "sets": len(sets), "rules": len(facts), "rules_that_pay": len(record.kept)})
+
+
+def rules_for(recipe: Recipe, options: Options) -> tuple[RuleSet, Path]:
+    """The rules to measure and their file. ConfigError for a file of --rules that is no rule set."""
+    if options.rules is None:
+        return recipe.rules, recipe.folder / RULES_FILE
+    return load_config(options.rules, RuleSet), options.rules
+
+
+def files_of(recipe: Recipe, run_dir: Path, options: Options) -> dict[str, list[Path]]:
+    """Set of answers -> its files: one of 07_generate a variant, or those of the command line under their names.
+
+    ValueError for a folder without JSON Lines files.
+    """
+    if not options.generations:
+        return {name: [run_dir / f"07_generate/{name}.jsonl"] for name in _variants(recipe)}
+    files: dict[str, list[Path]] = {}
+    for given in options.generations:
+        named = None if Path(given).exists() else NAMED.fullmatch(given)
+        name, path = (named[1], Path(named[2])) if named else ("generations", Path(given))
+        found = sorted(path.glob("*.jsonl")) if path.is_dir() else [path]
+        if not found:
+            raise ValueError(f"{path}: there is no .jsonl file in that folder; name files of raw answers")
+        files.setdefault(name, []).extend(found)
+    return files
+
+
+def judge_for(recipe: Recipe, sets: list[SavedAnswers], tasks: Mapping[str, TaskEntry]) -> Judge:
+    """Scores a text as the evaluation does, by its task's kind."""
+    references: dict[str, list[str]] = {}
+    for answers in sets:
+        for task, of_rows in answers.references.items():
+            references.setdefault(task, []).extend(chain.from_iterable(of_rows))
+    scorers = scorers_by_task(references, recipe.sampling.score)
+    return lambda task, text, wanted: scorers[task].score(tasks[task].kind, text, wanted)
+
+
+def _variants(recipe: Recipe) -> list[str]:
+    return [variant.name for variant in recipe.eval.variants]
+
+
+def _settings(recipe: Recipe, options: Options) -> dict[str, Any]:
+    """What shapes the result besides the run's own files."""
+    rules, rules_file = rules_for(recipe, options)
+    answers: Any = _variants(recipe)
+    if options.generations:
+        files = files_of(recipe, Path(), options)
+        answers = {name: [sha256_file(path) for path in paths] for name, paths in files.items()}
+    return {
+        "recipe": recipe.name,
+        "rules_file": rules_file.name,
+        "rules": rules.model_dump(mode="json"),
+        "answers": answers,
+        "bootstrap": recipe.eval.bootstrap.model_dump(),
+        "tokenizer": recipe.sampling.score.tokenizer,
+        "stemming": recipe.sampling.score.stemming,
+        "template": sha256_file(TEMPLATE),
+        **metric_versions(),
+    }
+
+
+STAGE = Stage(
+    name="ablate",
+    folder="12_ablate",
+    module="postprocess.ablate",
+    summary="Measure what each rule of rules.yaml is worth on the saved answers.",
+    inputs=("01_collect/tasks.jsonl", "07_generate"),
+    settings=lambda recipe: _settings(recipe, Options()),
+    run=run,
+)
+
+
+def ablate_stage(options: Options) -> Stage:
+    """The stage, run in the way that the command line asks for."""
+    inputs = ("01_collect/tasks.jsonl",) if options.generations else STAGE.inputs
+    return replace(
+        STAGE, inputs=inputs, run=partial(run, options=options), settings=partial(_settings, options=options)
+    )
+
+
+def main(argv: list[str] | None = None) -> int:
+    """The command line."""
+    import typer
+
+    from oneday.options import DryRun, Out, RecipeFolder
+
+    def command(
+        recipe: RecipeFolder,
+        rules: Annotated[Path | None, typer.Option(help="Candidates in place of the recipe's rules.yaml.")] = None,
+        generations: Annotated[
+            list[str] | None,
+            typer.Option(
+                metavar="[NAME=]PATH",
+                help="Raw answers in place of 07_generate: a file, or a folder of .jsonl files. May be given several "
+                "times; what has one name, or none, is one set.",
+            ),
+        ] = None,
+        out: Out = None,
+        dry_run: DryRun = False,
+    ) -> int:
+        options = Options(rules, tuple(generations or ()))
+
+        def show() -> None:
+            folder = (out or load_recipe(recipe).default_out) / STAGE.folder
+            print(render(read_json(folder / RECORD, Ablation)))
+
+        return run_stage(lambda: ablate_stage(options), recipe, out, dry_run) or (0 if dry_run else run_command(show))
+
+    return typer_main(command, stage_help(STAGE), argv)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,131 @@
+"""Rules that turn a text into one of given labels: the nearest one, and the Buzuzu-Mavi labels in another spelling."""
+
+import re
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field
+from rapidfuzz import fuzz, process
+
+from oneday.buzuzu_mavi import ENTAILMENT, POLARITIES, SENTIMENT, Language
+from postprocess.folding import folded
+from postprocess.rule import Edit, Example, rule
+
+LabelKind = Literal["sentiment", "entailment"]
+
+# A text that is longer than this many times the longest label (and some marks) is none of the labels.
+TIMES_AS_LONG, MARKS = 2, 16
+HOOKED = str.maketrans("ɓɗƙƴ", "bdky")  # Hausa's letters, as they are written where a keyboard lacks them
+JOINERS = re.compile(r"[-\s_\u2010-\u2015]+")  # in "Tsaka-tsaki"
+DOUBLED = re.compile(r"([b-df-hj-np-tv-z])\1")
+
+
+def _labels(labels: tuple[str, ...]) -> tuple[str, ...]:
+    """The labels, if they can be told apart."""
+    seen: dict[str, str] = {}
+    for label in labels:
+        key = folded(label)
+        if not key:
+            raise ValueError(f"the label {label!r} has no letter and no digit; give one that has")
+        if key in seen:
+            raise ValueError(f"the labels {seen[key]!r} and {label!r} differ in case or marks alone; keep one")
+        seen[key] = label
+    if len(seen) < 2:
+        raise ValueError("give at least 2 labels; the text becomes the nearest of them")
+    return labels
+
+
+Labels = Annotated[tuple[str, ...], AfterValidator(_labels)]
+Percent = Annotated[float, Field(ge=0, le=100)]
+
+
+@rule(
+    reason="Classification is scored on the exact label; models change its case, decorate it or misspell it.",
+    examples=[
+        Example("Positive.", "positive", {"labels": ["positive", "negative"]}),
+        Example("positve", "positive", {"labels": ["positive", "negative"]}),
+        Example("a good film", "a good film", {"labels": ["positive", "negative"]}),
+        Example("active", "active", {"labels": ["inactive", "reactive"], "threshold": 80}),
+    ],
+    rewrites=True,
+)
+def nearest_label(text: str, *, labels: Labels, threshold: Percent = 80) -> Edit | None:
+    """Becomes the label whose similarity is highest and at least `threshold` (100 is equal); on a draw it stays.
+
+    The similarity is that of `rapidfuzz.fuzz.ratio`; case, Unicode forms and marks around a text do not count.
+    """
+    if text in labels or len(text) > _longest(labels):
+        return None
+    said = folded(text)
+    if not said:
+        return None
+    known = _folded_all(labels)
+    nearest = process.extract(said, known, scorer=fuzz.ratio, limit=2, score_cutoff=threshold)
+    if not nearest or (len(nearest) == 2 and nearest[0][1] == nearest[1][1]):
+        return None
+    return _instead(text, labels[nearest[0][2]])
+
+
+@rule(
+    reason="The challenge counts one spelling of each label; models write Hausa and Swahili words in others.",
+    examples=[
+        Example("tsaka tsaki.", "Tsaka-tsaki", {"language": "hausa"}),
+        Example("Kyakyawa", "Kyakkyawa", {"language": "hausa"}),
+        Example("Positive", "Chanya", {"language": "swahili"}),
+        Example("Neutral", "neutral", {"language": "swahili", "labels": "entailment"}),
+        Example("Korau, saboda", "Korau, saboda", {"language": "hausa"}),
+    ],
+    rewrites=True,
+)
+def label_spelling(text: str, *, language: Language, labels: LabelKind = "sentiment") -> Edit | None:
+    """Becomes the Buzuzu-Mavi label that all of the text is in another spelling, or in English.
+
+    "neutral" is a label of both kinds: `labels` says which is meant. Entailment's are English in both languages.
+    """
+    known, longest, beginnings = _spellings(language, labels)
+    if len(text) > longest:
+        return None
+    said = folded(text).translate(HOOKED)
+    if said[:2] not in beginnings:
+        return None
+    label = known.get(_spelling(said))
+    return None if label is None or label == text else _instead(text, label)
+
+
+def _instead(text: str, label: str) -> Edit:
+    """The label in the place of the text, as a cut if it stands there as it is."""
+    place = text.find(label)
+    if place >= 0:
+        return Edit(place, place + len(label))
+    stripped = text.strip()
+    start = text.find(stripped)
+    return Edit(start, start + len(stripped), label)
+
+
+@lru_cache
+def _longest(labels: tuple[str, ...]) -> int:
+    """The most characters that a text may have to be taken for one of the labels."""
+    return TIMES_AS_LONG * max(map(len, labels)) + MARKS
+
+
+@lru_cache
+def _folded_all(labels: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(map(folded, labels))
+
+
+def _spelling(said: str) -> str:
+    """What all accepted spellings of a folded label have in common, but for the hyphen, which some lack."""
+    return DOUBLED.sub(r"\1", JOINERS.sub("-", said))
+
+
+@lru_cache
+def _spellings(language: Language, kind: LabelKind) -> tuple[Mapping[str, str], int, frozenset[str]]:
+    """The labels of the challenge by what their spellings have in common; the longest text; the first two letters."""
+    words = dict(zip(ENTAILMENT, ENTAILMENT, strict=True))
+    if kind == "sentiment":
+        own = SENTIMENT[language]
+        words = dict(zip((*own, *POLARITIES), (*own, *own), strict=True))
+    spelt = {_spelling(folded(word)): label for word, label in words.items()}
+    spelt |= {spelling.replace("-", ""): label for spelling, label in spelt.items()}
+    return spelt, _longest(tuple(words)), frozenset(spelling[:2] for spelling in spelt)
