@@ -15,7 +15,7 @@ from data_prep.sampling.config import Sample
 from data_prep.sources.config import Collect
 from data_prep.translating.config import Translate
 from oneday.config import Settings, load_config, load_document
-from postprocess.rules import RuleName
+from postprocess.chain import Step
 
 
 class NewTokens(Settings):
@@ -47,7 +47,7 @@ class Score(Settings):
     every script, `auto` takes `unicode` for tasks whose answers `rouge_score` would lose.
     """
 
-    rules: list[RuleName]
+    rules: tuple[Step, ...]
     generation_metric: Literal["rouge_l_f", "token_f1"]
     tokenizer: Literal["rouge_score", "unicode", "auto"]
     stemming: bool

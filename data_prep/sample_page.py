@@ -37,7 +37,7 @@ def page_facts(recipe: Recipe) -> dict[str, str]:
         "Prompt": f"up to {predict.demonstrations} demonstrations, up to {predict.max_prompt_tokens:,} tokens",
         "New tokens": f"{predict.max_new_tokens.exact_match} for exact match, {predict.max_new_tokens.generation} "
         "for generation",
-        "Rules on the answers": ", ".join(recipe.sampling.score.rules),
+        "Rules on the answers": ", ".join(map(str, recipe.sampling.score.rules)),
         "Seed": str(recipe.data.seed),
         "Versions": ", ".join(f"{name} {metadata.version(name)}" for name in ("polars", "numpy")),
     }

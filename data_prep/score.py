@@ -26,7 +26,7 @@ from oneday.parallel import map_processes
 from oneday.recipe import Recipe
 from oneday.records import Kind, Prediction, TaskScore
 from oneday.stage import Outcome, Stage
-from postprocess.rules import RuleName, apply_rules
+from postprocess.chain import Step, apply_rules
 
 if TYPE_CHECKING:
     import polars as pl
@@ -122,7 +122,7 @@ def score_task(job: Job, config: Score) -> TaskScore | None:
     )
 
 
-def read_rows(job: Job, rules: Sequence[RuleName]) -> Rows:
+def read_rows(job: Job, rules: Sequence[Step]) -> Rows:
     """A task's predictions, cleaned by the rules, one line in memory at a time.
 
     ValueError names file and line of a row of another task, without a reference, or with an id that was there before.

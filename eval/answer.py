@@ -24,6 +24,8 @@ from oneday.files import parse_line, read_lines, write_jsonl
 from oneday.recipe import Recipe
 from oneday.records import Example
 from oneday.stage import Outcome, Stage, StageError
+from postprocess.cases import RuleSet
+from postprocess.chain import apply_rules
 from serve.transformers_engine import load_model
 
 
@@ -40,11 +42,12 @@ def run(recipe: Recipe, run_dir: Path, output_dir: Path) -> Outcome:
             questions,
             lambda folder=folder, adapter=adapter: load_model(folder, adapter, PRECISION),  # type: ignore[misc]
             recipe.zindi.decoding,
+            recipe.rules,
             output_dir / "work" / model,
             model,
         )
         write_jsonl(output_dir / f"{model}.jsonl", answered)
-        details[model] = {"texts_that_are_no_label": no_label_texts(answered)}
+        details[model] = {"texts_that_are_no_label": no_label_texts(answered, recipe.rules)}
     tasks = Counter(task_name(question.kind, question.language) for question in questions)
     counts = {"rows": len(questions), **dict(sorted(tasks.items())), "models": len(recipe.zindi.models)}
     return Outcome(counts, {"beyond_max_rows_per_task": left_out}, details)
@@ -98,13 +101,14 @@ def model_of(recipe: Recipe, run_dir: Path, name: ModelName) -> tuple[str, Path 
     return (recipe.base_model if before is None else str(run_dir / before)), None
 
 
-def no_label_texts(answered: Iterable[Answered]) -> dict[str, int]:
-    """For each label task, how many generated texts are none of its labels."""
+def no_label_texts(answered: Iterable[Answered], rules: RuleSet) -> dict[str, int]:
+    """For each label task, how many generated texts are none of its labels after the rules."""
     counts: dict[str, int] = {}
     for row in answered:
         if labels := labels_of(row.kind, row.language):
             task = task_name(row.kind, row.language)
-            counts[task] = counts.get(task, 0) + (label_answer(row.generated, labels) is None)
+            text = apply_rules(row.generated, rules.for_task(task).rules)
+            counts[task] = counts.get(task, 0) + (label_answer(text, labels) is None)
     return dict(sorted(counts.items()))
 
 
@@ -127,6 +131,7 @@ STAGE = Stage(
         "models": list(recipe.zindi.models),
         "max_rows_per_task": recipe.zindi.max_rows_per_task,
         "decoding": recipe.zindi.decoding.model_dump(),
+        "rules": recipe.rules.model_dump(),
     },
     run=run,
     uses_model=True,

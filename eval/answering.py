@@ -16,7 +16,8 @@ from eval.questions import Answered, Question
 from eval.zindi_config import Decoding
 from oneday.buzuzu_mavi import labels_of, parse_task, task_name
 from oneday.console import progress
-from postprocess.rules import apply_rules
+from postprocess.cases import RuleSet
+from postprocess.chain import apply_rules
 from serve.batch import Group, answer_all, answer_groups, journaled_answers
 from serve.beam_engine import BeamEngine
 from serve.transformers_engine import LoadedModel, Precision, TransformersEngine
@@ -26,7 +27,12 @@ Texts = Mapping[tuple[str, str], str]  # (task, id) -> text
 
 
 def answer_questions(
-    questions: Sequence[Question], load: Callable[[], LoadedModel], decoding: Decoding, work: Path, label: str
+    questions: Sequence[Question],
+    load: Callable[[], LoadedModel],
+    decoding: Decoding,
+    rules: RuleSet,
+    work: Path,
+    label: str,
 ) -> list[Answered]:
     """The answers in the order of the questions, `decoding.batch_size` prompts at a time.
 
@@ -47,17 +53,17 @@ def answer_questions(
     texts = dict(answer_all(labelled, greedy, work / "labels.jsonl", f"{label}: labels"))
     scores = _label_scores(labelled, greedy, decoding, work / "label_scores.jsonl", f"{label}: choices")
     texts |= answer_all(translated, beams, work / "translations.jsonl", f"{label}: beams")
-    return [_answered(question, texts, scores, decoding) for question in questions]
+    return [_answered(question, texts, scores, decoding, rules) for question in questions]
 
 
-def answer_text(generated: str, kind_labels: Sequence[str], scores: Sequence[float], decoding: Decoding) -> str:
-    """The answer: a label word, or for a task without label words the text up to its first blank line.
+def answer_text(text: str, kind_labels: Sequence[str], scores: Sequence[float], decoding: Decoding) -> str:
+    """The answer that a text after the rules is: a label word, or for a task without label words the text itself.
 
     Of labels that are equally likely the first is taken.
     """
     if not kind_labels:
-        return apply_rules(generated, ["strip", "cut_at_blank_line", "strip"])
-    said = label_answer(generated, kind_labels) if decoding.label_answers == "generate" else None
+        return text
+    said = label_answer(text, kind_labels) if decoding.label_answers == "generate" else None
     return kind_labels[scores.index(max(scores))] if said is None else said
 
 
@@ -100,13 +106,14 @@ def _label_scores(
 
 
 def _answered(
-    question: Question, texts: Texts, scores: Mapping[tuple[str, str], list[float]], decoding: Decoding
+    question: Question, texts: Texts, scores: Mapping[tuple[str, str], list[float]], decoding: Decoding, rules: RuleSet
 ) -> Answered:
     """A question with its answer."""
     key = _task(question), question.id
     labels = labels_of(question.kind, question.language)
     own = scores[key] if labels else []
-    answer = answer_text(texts[key], labels, own, decoding)
+    text = apply_rules(texts[key], rules.for_task(key[0]).rules)
+    answer = answer_text(text, labels, own, decoding)
     return Answered(**question.model_dump(), generated=texts[key], label_scores=own, answer=answer)
 
 

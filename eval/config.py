@@ -6,7 +6,6 @@ from pydantic import Field, model_validator
 
 from data_prep.config import NewTokens
 from oneday.config import Settings
-from postprocess.rules import RuleName
 
 
 class Variant(Settings):
@@ -33,12 +32,16 @@ class Bootstrap(Settings):
 
 
 class EvalConfig(Settings):
-    """All of `eval.yaml`."""
+    """All of `eval.yaml`.
+
+    `stop_at_blank_line`: whether a generation ends at the first blank line. It saves time; without it the texts are
+    whole, so that `postprocess.ablate` can tell what the rule that cuts there is worth.
+    """
 
     variants: list[Variant] = Field(min_length=1)
     max_new_tokens: NewTokens
     batch_size: int = Field(ge=1)
-    rules: list[RuleName]
+    stop_at_blank_line: bool
     compare: Compare
     bootstrap: Bootstrap
 

@@ -19,7 +19,7 @@ from oneday.prompt import task_prompt
 from oneday.recipe import Recipe
 from oneday.records import HeldOut, Prediction, TaskHead
 from oneday.stage import Outcome, Stage, StageError
-from serve.batch import Group, answer_all
+from serve.batch import BLANK_LINE, Group, answer_all
 from serve.engine import TransformersEngine, load_transformers_engine
 
 
@@ -40,7 +40,7 @@ def run(recipe: Recipe, run_dir: Path, output_dir: Path) -> Outcome:
         return engine[1]
 
     for variant in sorted(recipe.eval.variants, key=lambda variant: variant.model):
-        groups = _groups(recipe, variant, tasks, rows)
+        groups = prompt_groups(recipe, variant, tasks, rows)
         answers = answer_all(
             groups,
             lambda variant=variant: engine_for(variant.model),  # type: ignore[misc]
@@ -76,14 +76,15 @@ def tuned_model(recipe: Recipe, run_dir: Path) -> tuple[str, Path | None]:
     return recipe.base_model if before is None else str(run_dir / before), trained
 
 
-def _groups(recipe: Recipe, variant: Variant, tasks: Mapping[str, TaskHead], rows: list[HeldOut]) -> list[Group]:
+def prompt_groups(recipe: Recipe, variant: Variant, tasks: Mapping[str, TaskHead], rows: list[HeldOut]) -> list[Group]:
     """One group of prompts a task."""
     groups = []
     for name, task in tasks.items():
         own = [row for row in rows if row.task == name]
         prompts = [task_prompt(recipe.data.preamble, task, row.input, variant.demonstrations) for row in own]
         limit = getattr(recipe.eval.max_new_tokens, task.kind)
-        groups.append(Group(name, [row.id for row in own], prompts, limit))
+        stop = BLANK_LINE if recipe.eval.stop_at_blank_line else ""
+        groups.append(Group(name, [row.id for row in own], prompts, limit, stop))
     return groups
 
 
@@ -98,6 +99,7 @@ STAGE = Stage(
         "variants": [variant.model_dump() for variant in recipe.eval.variants],
         "max_new_tokens": recipe.eval.max_new_tokens.model_dump(),
         "batch_size": recipe.eval.batch_size,
+        "stop_at_blank_line": recipe.eval.stop_at_blank_line,
     },
     run=run,
     uses_model=True,

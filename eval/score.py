@@ -6,7 +6,7 @@ Reads 07_generate/*.jsonl, writes 08_eval_score/scores.json (per task, macro ave
 """
 
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain
 from pathlib import Path
 
@@ -21,10 +21,10 @@ from eval.scores import Difference, Interval, ScoredRow, Scores, TaskResult
 from eval.tokens import resolve_tokenizer
 from oneday.console import stage_main
 from oneday.files import read_jsonl, write_json, write_jsonl
-from oneday.recipe import Recipe
+from oneday.recipe import RULES_FILE, Recipe, check_tasks
 from oneday.records import Kind, Prediction
 from oneday.stage import Outcome, Stage
-from postprocess.rules import RuleName, apply_rules
+from postprocess.chain import Step, apply_rules
 
 Floats = NDArray[np.float64]
 
@@ -36,8 +36,10 @@ def run(recipe: Recipe, run_dir: Path, output_dir: Path) -> Outcome:
     names = [variant.name for variant in config.variants]
     answers = {name: read_jsonl(run_dir / f"07_generate/{name}.jsonl", Prediction) for name in names}
     scorers = task_scorers(chain.from_iterable(answers.values()), recipe.sampling.score)
+    check_tasks(recipe.rules, kinds, recipe.folder / RULES_FILE)
+    rules = {task: recipe.rules.for_task(task).rules for task in kinds}
     rows = [
-        scored_row(name, row, kinds[row.task], scorers[row.task], config.rules)
+        scored_row(name, row, kinds[row.task], scorers[row.task], rules[row.task])
         for name, answered in answers.items()
         for row in answered
     ]
@@ -59,19 +61,24 @@ def run(recipe: Recipe, run_dir: Path, output_dir: Path) -> Outcome:
 
 
 def task_scorers(answered: Iterable[Prediction], config: Score) -> dict[str, Scorer]:
-    """A scorer for each task, by data.yaml's settings: the evaluation judges words as the sampling did.
-
-    What `auto` means is decided by the references of a task's held-out rows.
-    """
+    """A scorer for each task, by the references of the answered rows."""
     references: dict[str, list[str]] = {}
     for row in answered:
         references.setdefault(row.task, []).extend(row.answer)
+    return scorers_by_task(references, config)
+
+
+def scorers_by_task(references: Mapping[str, Sequence[str]], config: Score) -> dict[str, Scorer]:
+    """A scorer for each task, by data.yaml's settings: the evaluation judges words as the sampling did.
+
+    What `auto` means is decided by the references of a task's rows.
+    """
     return {
         task: Scorer(resolve_tokenizer(config.tokenizer, texts), config.stemming) for task, texts in references.items()
     }
 
 
-def scored_row(variant: str, row: Prediction, kind: Kind, scorer: Scorer, rules: Sequence[RuleName]) -> ScoredRow:
+def scored_row(variant: str, row: Prediction, kind: Kind, scorer: Scorer, rules: Sequence[Step]) -> ScoredRow:
     """One answer after the rules, with its score."""
     text = apply_rules(row.prediction, rules)
     return ScoredRow(
@@ -148,7 +155,7 @@ STAGE = Stage(
     inputs=("01_collect/tasks.jsonl", "07_generate"),
     settings=lambda recipe: {
         "variants": [variant.name for variant in recipe.eval.variants],
-        "rules": list(recipe.eval.rules),
+        "rules": recipe.rules.model_dump(),
         "compare": recipe.eval.compare.model_dump(),
         "bootstrap": recipe.eval.bootstrap.model_dump(),
         "tokenizer": recipe.sampling.score.tokenizer,

@@ -31,6 +31,7 @@ from oneday.models import ensure_base_model, model_files
 from oneday.options import DryRun
 from oneday.recipe import Recipe, load_recipe
 from oneday.stage import LIBRARIES, StageError, exclusive, read_report
+from postprocess.cases import RuleSet
 
 MODELS: tuple[ModelName, ...] = get_args(ModelName)
 HELP = "Answer the Buzuzu-Mavi challenge's test files with a recipe's model, or check a submission."
@@ -49,10 +50,10 @@ def submit(recipe: Recipe, test_dir: Path, out: Path, run_dir: Path, model: Mode
     rows, asked = _checked(recipe, test_dir, out)
     ensure_base_model(recipe.base_model, recipe.base_model_from)
     folder, adapter = finished_model(recipe, run_dir, model)
-    decoding = recipe.zindi.decoding
-    work = run_dir / FOLDER / f"{model}-{fingerprint(asked, decoding, folder, adapter)[:12]}"
+    decoding, rules = recipe.zindi.decoding, recipe.rules
+    work = run_dir / FOLDER / f"{model}-{fingerprint(asked, decoding, rules, folder, adapter)[:12]}"
     with exclusive(run_dir):
-        answered = answer_questions(asked, lambda: load_model(folder, adapter, PRECISION), decoding, work, model)
+        answered = answer_questions(asked, lambda: load_model(folder, adapter, PRECISION), decoding, rules, work, model)
     responses, copied = responses_of(rows, answered)
     write_submission(out, rows, responses)
     read_submission(out, rows)
@@ -83,12 +84,15 @@ def finished_model(recipe: Recipe, run_dir: Path, model: ModelName) -> tuple[str
     return folder, adapter
 
 
-def fingerprint(asked: Sequence[Question], decoding: Decoding, folder: str, adapter: Path | None) -> str:
+def fingerprint(
+    asked: Sequence[Question], decoding: Decoding, rules: RuleSet, folder: str, adapter: Path | None
+) -> str:
     """What the answers depend on, as one hash: those of another model or other files are never gone on with."""
     return sha256_json(
         {
             "questions": [question.model_dump() for question in asked],
             "decoding": decoding.model_dump(),
+            "rules": rules.model_dump(),
             "model": model_files(folder),
             "adapter": model_files(str(adapter)) if adapter is not None else {},
             "code": code.fingerprint("eval.answering"),

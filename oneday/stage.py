@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
+from pydantic_core import to_jsonable_python
 
 from oneday import code, machine
 from oneday.files import sha256_file, sha256_json, write_json
@@ -162,7 +163,7 @@ def starting_point(stage: Stage, recipe: Recipe, run_dir: Path, prepare: bool = 
         inputs |= model_files(recipe.base_model)
         versions = {name: metadata.version(name) for name in LIBRARIES}
     settings = stage.settings(recipe)
-    config = settings.model_dump(mode="json") if isinstance(settings, BaseModel) else settings
+    config = to_jsonable_python(settings)  # as it comes back from the report
     return Start(stage=stage.name, config=config, inputs=inputs, code=code.fingerprint(stage.module), versions=versions)
 
 

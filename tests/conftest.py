@@ -66,8 +66,15 @@ class RecipeFolder:
 
 @pytest.fixture(scope="session")
 def copy_recipe() -> Callable[[Path], RecipeFolder]:
-    """Makes an editable copy of the quickstart recipe below a folder."""
-    return lambda folder: RecipeFolder(Path(shutil.copytree(QUICKSTART, folder / "recipes" / "quickstart")))
+    """Makes an editable copy of the quickstart recipe below a folder, with rules that are for any task."""
+
+    def copy(folder: Path) -> RecipeFolder:
+        copied = RecipeFolder(Path(shutil.copytree(QUICKSTART, folder / "recipes" / "quickstart")))
+        (copied.path / "rules.yaml").write_text("default: [cut_at_blank_line, strip]\n", encoding="utf-8")
+        (copied.path / "rules-candidates.yaml").unlink()
+        return copied
+
+    return copy
 
 
 @pytest.fixture

@@ -3,9 +3,9 @@
     python -m training.validate recipes/quickstart [--compute-capability sm_89]
 
 All files of the folder are checked, also where one data file is named. data*.yaml, compress.yaml, eval*.yaml,
-zindi.yaml and serve.yaml are checked by their models, train*.yaml by the installed Axolotl's schema (which by itself
-drops unknown keys silently) and by the demands of `training.checks.demands`. Exit code 2 if anything is wrong. Whether
-the training fits a machine's memory and time is for `training.plan`; what is installed there is not checked.
+rules*.yaml, zindi.yaml and serve.yaml are checked by their models, train*.yaml by the installed Axolotl's schema (which
+by itself drops unknown keys silently) and by the demands of `training.checks.demands`. Exit code 2 if anything is
+wrong. Whether the training fits a machine is for `training.plan`; what is installed there is not checked.
 """
 
 import importlib.util
@@ -21,15 +21,16 @@ from eval.config import EvalConfig
 from oneday.config import ConfigError, Document, Fault, load_config, load_document
 from oneday.console import run_command, typer_main
 from oneday.recipe import data_files, find_data_file, load_recipe
+from postprocess.cases import RuleSet
 from training.checks.axolotl_schema import axolotl_faults
 from training.checks.compression import compression_faults
 from training.checks.compute_capability import card_faults, generation
 from training.checks.demands import demands, mixes, number
 
-FILE_NAME = re.compile(r"(data|eval|train)(-[a-z0-9-]+)?\.yaml|(compress|zindi|serve)\.yaml")
+FILE_NAME = re.compile(r"(data|eval|rules|train)(-[a-z0-9-]+)?\.yaml|(compress|zindi|serve)\.yaml")
 ALLOWED = (
-    "allowed: data.yaml, compress.yaml, eval.yaml, zindi.yaml, serve.yaml, train.yaml, and variants such as "
-    "data-400k.yaml"
+    "allowed: data.yaml, compress.yaml, eval.yaml, zindi.yaml, rules.yaml, serve.yaml, train.yaml, and variants such "
+    "as data-400k.yaml"
 )
 
 
@@ -54,6 +55,8 @@ def check_recipe(recipe: Path, compute_capability: str | None = None) -> list[Pa
                 trainings.append(load_document(path))
             elif name[1] == "eval" and name[2]:  # load_recipe reads the others
                 load_config(path, EvalConfig)
+            elif name[1] == "rules" and name[2]:
+                load_config(path, RuleSet)
         except ConfigError as error:
             faults += [fault for fault in error.faults if fault not in faults]
     reported = {(fault.file, fault.key) for fault in faults}

@@ -14,7 +14,7 @@ from typing import Any
 
 from data_prep.sources.task_json import BrokenFile, json_type
 from oneday.records import Instance, PositiveExample
-from postprocess.rules import cut_at_blank_line
+from postprocess.rules.cuts import cut_at_blank_line
 
 MAX_CHARACTERS = 1_000_000  # of a row's texts; no task has such rows, and each stage would carry them along
 NOTED = 5  # unusable rows of a task that are named, not only counted
@@ -127,7 +127,7 @@ def _references(texts: Sequence[str], details: Counter[str]) -> list[str]:
         raise Unusable("no_reference")
     distinct = list(dict.fromkeys(filled))
     # A generation is cut at a blank line, so it can never equal a text with one.
-    reachable = [text for text in distinct if "\n" not in text or cut_at_blank_line(text) == text]
+    reachable = [text for text in distinct if "\n" not in text or cut_at_blank_line(text) is None]
     if not reachable:
         raise Unusable("blank_line_in_answer")
     details["empty_references_removed"] += len(texts) - len(filled)

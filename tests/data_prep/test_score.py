@@ -66,7 +66,6 @@ def test_a_prediction_is_cleaned_before_it_is_scored(recipe: "RecipeFolder", tmp
 
 def test_without_rules_the_raw_text_is_scored(recipe: "RecipeFolder", tmp_path: Path) -> None:
     recipe.edit("data.yaml", score__rules=[])
-    recipe.edit("eval.yaml", rules=[])
     scored(recipe, tmp_path, choice=[prediction("B\n\nnext", "B")])
     assert table(tmp_path, "choice").select("prediction", "score").rows() == [("B\n\nnext", 0.0)]
 

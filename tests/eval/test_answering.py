@@ -1,6 +1,7 @@
 """Answers to the challenge's questions: which text or score decides, what is journaled, and when a model is loaded."""
 
 import json
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,7 @@ from eval.label_choice import batch_calibrated
 from eval.questions import Answered, Question
 from eval.zindi_config import Decoding
 from oneday.buzuzu_mavi import Language, TaskKind, labels_of
+from postprocess.cases import RuleSet
 from serve.transformers_engine import LoadedModel, TransformersEngine
 from tests.serve.decoding_models import alone, tiny_model
 
@@ -27,6 +29,7 @@ DECODING: dict[str, Any] = {
     "batch_size": 2,
 }
 LABELS = labels_of("sentiment", "hausa")
+RULES = RuleSet.model_validate({"default": ["strip", "cut_at_blank_line", "strip"]})
 
 
 def decoding(**changes: Any) -> Decoding:
@@ -67,7 +70,7 @@ def whole(loaded: LoadedModel, tmp_path_factory: pytest.TempPathFactory) -> tupl
         loads.append(loaded)
         return loaded
 
-    answered = answer_questions(QUESTIONS, load, decoding(), work, "test")
+    answered = answer_questions(QUESTIONS, load, decoding(), RULES, work, "test")
     assert len(loads) == 1
     return answered, work
 
@@ -98,20 +101,20 @@ def test_label_questions_have_a_score_for_each_label_and_translations_none(
 def test_nothing_is_loaded_if_all_is_in_the_journals(whole: tuple[list[Answered], Path]) -> None:
     answered, work = whole
     assert {path.name for path in work.iterdir()} == {"labels.jsonl", "label_scores.jsonl", "translations.jsonl"}
-    assert answer_questions(QUESTIONS, not_loaded, decoding(), work, "test") == answered
+    assert answer_questions(QUESTIONS, not_loaded, decoding(), RULES, work, "test") == answered
 
 
 def test_batch_calibration_is_over_the_rows_of_each_task(
     whole: tuple[list[Answered], Path], loaded: LoadedModel, tmp_path: Path
 ) -> None:
-    answered = answer_questions(QUESTIONS, lambda: loaded, decoding(normalise="batch"), tmp_path, "test")
+    answered = answer_questions(QUESTIONS, lambda: loaded, decoding(normalise="batch"), RULES, tmp_path, "test")
     for kind in ("sentiment", "entailment"):
         raw, own = ([row.label_scores for row in rows if row.kind == kind] for rows in (whole[0], answered))
         assert own == [pytest.approx(row) for row in batch_calibrated(raw)]
     assert [row.answer for row in answered if row.kind == "sentiment"] != [
         row.answer for row in whole[0] if row.kind == "sentiment"
     ]
-    assert answer_questions(QUESTIONS, not_loaded, decoding(normalise="batch"), tmp_path, "test") == answered
+    assert answer_questions(QUESTIONS, not_loaded, decoding(normalise="batch"), RULES, tmp_path, "test") == answered
 
 
 @pytest.mark.parametrize("name", ["labels.jsonl", "label_scores.jsonl", "translations.jsonl"])
@@ -122,18 +125,18 @@ def test_a_run_that_was_cut_off_gives_the_same_answers(
     for path in whole[1].iterdir():
         lines = path.read_text().splitlines(keepends=True)
         (tmp_path / path.name).write_text("".join(lines[:kept] if path.name == name else lines))
-    assert answer_questions(QUESTIONS, lambda: loaded, decoding(), tmp_path, "test") == whole[0]
+    assert answer_questions(QUESTIONS, lambda: loaded, decoding(), RULES, tmp_path, "test") == whole[0]
     assert [json.loads(line)["id"] for line in (tmp_path / name).read_text().splitlines()]
 
 
 def test_no_questions_are_no_answers(tmp_path: Path) -> None:
-    assert answer_questions([], not_loaded, decoding(), tmp_path, "test") == []
+    assert answer_questions([], not_loaded, decoding(), RULES, tmp_path, "test") == []
 
 
 def test_one_id_may_be_in_two_tasks_but_not_twice_in_one(tmp_path: Path) -> None:
     twice = [*QUESTIONS, question("sentiment", "hausa", 4)]
     with pytest.raises(ValueError, match="sentiment_hausa: 2 questions have the id 'row-4'; give each an id"):
-        answer_questions(twice, not_loaded, decoding(), tmp_path, "test")
+        answer_questions(twice, not_loaded, decoding(), RULES, tmp_path, "test")
 
 
 def test_the_model_is_shared_by_the_engines(
@@ -147,7 +150,7 @@ def test_the_model_is_shared_by_the_engines(
             super().__init__(model, tokenizer, batch_size)
 
     monkeypatch.setattr(answering, "TransformersEngine", Watched)
-    answer_questions(QUESTIONS, lambda: loaded, decoding(), tmp_path, "test")
+    answer_questions(QUESTIONS, lambda: loaded, decoding(), RULES, tmp_path, "test")
     assert len(models) == 3 and all(model is loaded.model for model in models)
 
 
@@ -166,14 +169,23 @@ def test_the_method_decides_between_text_and_scores(
     assert answer_text(generated, LABELS, scores, decoding(label_answers=method)) == answer
 
 
-@pytest.mark.parametrize(
-    ("generated", "answer"),
-    [
-        ("Habari ya dunia.", "Habari ya dunia."),
-        (" Habari\nya dunia \n\n### Input:", "Habari\nya dunia"),
-        ("\n\nHabari", "Habari"),
-        ("", ""),
-    ],
-)
-def test_a_translation_is_the_text_up_to_its_first_blank_line(generated: str, answer: str) -> None:
-    assert answer_text(generated, (), [], decoding()) == answer
+def test_the_rules_of_a_task_make_the_answer_of_the_text(whole: tuple[list[Answered], Path]) -> None:
+    answered, work = whole
+    cut = RuleSet.model_validate(
+        {
+            "cases": [
+                {"name": "cut", "tasks": ["translation_*"], "rules": [{"cut_at_stop": {"stops": ["e", "a", "o"]}}]}
+            ],
+            "default": [],
+        }
+    )
+    again = answer_questions(QUESTIONS, not_loaded, decoding(), cut, work, "test")
+    assert [row.generated for row in again] == [row.generated for row in answered]
+    for row in again:
+        if row.kind == "translation":
+            assert row.answer == re.split("[eao]", row.generated)[0]
+    assert [row.answer for row in again] != [row.answer for row in answered]
+
+
+def test_a_translation_is_the_text_after_the_rules() -> None:
+    assert answer_text(" Habari\n", (), [], decoding()) == " Habari\n"

@@ -131,7 +131,7 @@ def test_the_model_answers_in_float32(tmp_path: Path, tiny_model_dir: Path, monk
 
 def test_other_libraries_start_afresh(tmp_path: Path, tiny_model_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     recipe = write_recipe(tmp_path / "recipe", tiny_model_dir)
-    given = ([], recipe.zindi.decoding, str(tiny_model_dir), None)
+    given = ([], recipe.zindi.decoding, recipe.rules, str(tiny_model_dir), None)
     before = submit.fingerprint(*given)
     assert submit.fingerprint(*given) == before
     monkeypatch.setattr("importlib.metadata.version", lambda name: f"another {name}")

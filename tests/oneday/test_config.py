@@ -273,12 +273,7 @@ def test_a_file_that_is_no_data_file_is_refused(recipe: "RecipeFolder", name: st
 
 
 def test_faults_name_the_data_file_that_was_read(recipe: "RecipeFolder") -> None:
-    path = add_variant(recipe, "data-400k.yaml", score__rules=["strip"], collect__demonstrations=3)
-    with pytest.raises(ConfigError) as caught:
-        load_recipe(path)
-    messages = [fault.message for fault in caught.value.faults]
-    assert any("data-400k.yaml: score.rules is [strip]" in message for message in messages)
-    recipe.edit("data-400k.yaml", seed=-1)
+    path = add_variant(recipe, "data-400k.yaml", seed=-1, collect__demonstrations=3)
     with pytest.raises(ConfigError, match=r"data-400k\.yaml:\d+: seed: "):
         load_recipe(path)
     recipe.edit("data-400k.yaml", seed=1)
@@ -321,7 +316,7 @@ def test_a_recipe_names_its_model_and_run_folder(recipe: "RecipeFolder") -> None
         ("data.yaml", "predict.max_new_tokens.exact_match", 0, "greater than or equal to 1"),
         ("data.yaml", "predict.max_new_tokens.generation", 0, "greater than or equal to 1"),
         ("data.yaml", "predict.batch_size", 0, "greater than or equal to 1"),
-        ("data.yaml", "score.rules.0", "shorten", "'cut_at_blank_line' or 'strip'"),
+        ("data.yaml", "score.rules.0", "shorten", "there is no rule shorten; there are: "),
         ("data.yaml", "sample.exact_match.take_by_accuracy", [1] * 9, "at least 10 items"),
         ("data.yaml", "sample.exact_match.take_by_accuracy", [1] * 11, "at most 10 items"),
         ("data.yaml", "sample.exact_match.take_by_accuracy.3", -1, "greater than or equal to 0"),
@@ -341,7 +336,7 @@ def test_a_recipe_names_its_model_and_run_folder(recipe: "RecipeFolder") -> None
         ("eval.yaml", "variants.1.model", "best", "'base' or 'tuned'"),
         ("eval.yaml", "variants.1.demonstrations", 33, "less than or equal to 32"),
         ("eval.yaml", "batch_size", 0, "greater than or equal to 1"),
-        ("eval.yaml", "rules.0", "shorten", "'cut_at_blank_line' or 'strip'"),
+        ("rules.yaml", "default.0", "shorten", "there is no rule shorten; there are: "),
         ("eval.yaml", "bootstrap.resamples", 99, "greater than or equal to 100"),
         ("eval.yaml", "bootstrap.confidence", 1, "less than 1"),
         ("eval.yaml", "bootstrap.seed", -1, "greater than or equal to 0"),
@@ -409,8 +404,31 @@ def test_a_wrong_key_is_told_with_the_keys_of_the_rule_that_is_chosen(recipe: "R
     assert faults["sample.budget"] == "this key is required"
 
 
-def test_sampling_and_evaluation_must_judge_by_the_same_rules(recipe: "RecipeFolder") -> None:
-    recipe.edit("eval.yaml", rules=["strip"])
+def test_sampling_may_judge_by_other_rules_than_the_evaluation(recipe: "RecipeFolder") -> None:
+    recipe.edit("data.yaml", score__rules=["strip"])
+    recipe.edit("rules.yaml", default=["cut_at_blank_line"])
+    loaded = recipe.load()
+    assert [str(step) for step in loaded.sampling.score.rules] == ["strip"]
+    assert [str(step) for step in loaded.rules.default] == ["cut_at_blank_line"]
+
+
+def test_a_recipe_without_rules_yaml_has_no_rules(recipe: "RecipeFolder") -> None:
+    (recipe.path / "rules.yaml").unlink()
+    assert recipe.load().rules.for_task("boolq").rules == recipe.load().rules.for_prompt("A. b\nB. c").rules == ()
+
+
+def test_a_rule_for_a_task_that_the_recipe_does_not_have_is_told_with_the_nearest(recipe: "RecipeFolder") -> None:
+    cases = [{"name": "first", "tasks": ["xsum", "bolq", "*qa"], "rules": []}]
+    recipe.edit("rules.yaml", cases=cases)
     (fault,) = recipe_faults(recipe)
-    assert (fault.file.name, fault.key) == ("eval.yaml", "rules")
-    assert "[strip], but data.yaml: score.rules is [cut_at_blank_line, strip]; they must be the same" in fault.message
+    assert (fault.file.name, fault.key) == ("rules.yaml", "cases.0.tasks.1")
+    assert fault.message == "there is no task bolq; did you mean boolq?"
+
+
+def test_a_wrong_rule_is_told_with_file_line_and_signature(recipe: "RecipeFolder") -> None:
+    case = "- name: first\n  tasks: [xsum]\n  rules:\n  - strip\n  - cut_at_stops: {stops: [a]}\n"
+    text = f"cases:\n{case}default: [strip]\n"
+    (recipe.path / "rules.yaml").write_text(text, encoding="utf-8")
+    (fault,) = recipe_faults(recipe)
+    assert (fault.key, fault.line) == ("cases.0.rules.1", 6)
+    assert "did you mean cut_at_stop(stops: list of text" in fault.message

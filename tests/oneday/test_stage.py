@@ -70,6 +70,13 @@ def test_a_finished_unchanged_stage_is_skipped(road: Road) -> None:
     assert road.said == ["first       unchanged, skipped"]
 
 
+def test_settings_that_json_has_no_word_for_do_not_run_a_stage_again(road: Road) -> None:
+    settings = {"settings": lambda recipe: {"rules": ({"strip": {}},), "file": Path("a"), "seed": recipe.data}}
+    road.first(**settings)
+    road.first(**settings)
+    assert road.runs == ["01_first"]
+
+
 def test_the_report_holds_counts_drops_hashes_and_where_it_ran(road: Road) -> None:
     report = road.first()
     folder = road.run_dir / "01_first"

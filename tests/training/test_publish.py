@@ -41,7 +41,8 @@ PUBLISHED = RUN_DIR / "11_publish"
 TOKEN = "hf_" + "T0kenOfNobody" * 3
 NAMES = [
     "README.md", "adapter_config.json", "adapter_model.safetensors", "recipe/data.yaml", "recipe/eval.yaml",
-    "recipe/serve.yaml", "recipe/train.yaml", "reports/run.json", "reports/training_log.json", "tokenizer.json",
+    "recipe/rules.yaml", "recipe/serve.yaml", "recipe/train.yaml", "reports/run.json", "reports/training_log.json",
+    "tokenizer.json",
 ]  # fmt: skip
 
 

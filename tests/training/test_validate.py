@@ -79,7 +79,13 @@ def test_every_recipe_is_valid(folder: Path) -> None:
 def test_valid_recipe_passes_without_its_model_and_names_the_files(recipe: Any) -> None:
     recipe.edit("train.yaml", base_model="nobody/no-such-model")
     recipe.remove("train.yaml", "oneday_base_model_from")
-    assert [path.name for path in check_recipe(recipe.path)] == ["data.yaml", "eval.yaml", "serve.yaml", "train.yaml"]
+    assert [path.name for path in check_recipe(recipe.path)] == [
+        "data.yaml",
+        "eval.yaml",
+        "rules.yaml",
+        "serve.yaml",
+        "train.yaml",
+    ]
 
 
 def test_typos_in_all_files_are_reported_together_with_the_nearest_key(recipe: Any) -> None:
@@ -379,7 +385,7 @@ def test_a_variant_of_the_second_training_may_start_from_a_variant_of_the_first(
         path = recipe.path / f"train-{number}-part-fast.yaml"
         path.write_text(text.replace(f"{folder}/model", f"{folder}/fast"), encoding="utf-8")
     recipe.edit("train-2-part-fast.yaml", base_model="runs/quickstart/05d_train_1/fast")
-    assert len(check_recipe(recipe.path)) == 7
+    assert len(check_recipe(recipe.path)) == 8
     recipe.edit("train-2-part-fast.yaml", base_model="runs/quickstart/05d_train_1/slow")
     (fault,) = faults_of(recipe)
     assert (fault.file.name, fault.key) == ("train-2-part-fast.yaml", "base_model")
@@ -624,7 +630,7 @@ def test_unknown_file_name_is_a_fault_that_says_which_are_allowed(recipe: Any, n
     (fault,) = faults_of(recipe)
     assert fault.file.name == name
     assert (
-        "allowed: data.yaml, compress.yaml, eval.yaml, zindi.yaml, serve.yaml, train.yaml, and variants"
+        "allowed: data.yaml, compress.yaml, eval.yaml, zindi.yaml, rules.yaml, serve.yaml, train.yaml, and variants"
         in fault.message
     )
 
@@ -657,10 +663,18 @@ def test_variants_are_checked_as_well(recipe: Any) -> None:
     for name in ("data", "eval", "train"):
         text = (recipe.path / f"{name}.yaml").read_text(encoding="utf-8").replace("06_train/model", "06_train/fast")
         (recipe.path / f"{name}-fast.yaml").write_text(text, encoding="utf-8")
-    assert len(check_recipe(recipe.path)) == 7
+    assert len(check_recipe(recipe.path)) == 8
     for name in ("data", "eval", "train"):
         recipe.edit(f"{name}-fast.yaml", nonsense_key=1)
     assert [fault.file.name for fault in faults_of(recipe)] == ["data-fast.yaml", "eval-fast.yaml", "train-fast.yaml"]
+
+
+def test_other_rules_beside_rules_yaml_are_checked_too(recipe: Any) -> None:
+    (recipe.path / "rules-candidates.yaml").write_text("default: [strip]\n", encoding="utf-8")
+    assert "rules-candidates.yaml" in [path.name for path in check_recipe(recipe.path)]
+    recipe.edit("rules-candidates.yaml", default=["stripe"])
+    (fault,) = faults_of(recipe)
+    assert (fault.file.name, fault.key) == ("rules-candidates.yaml", "default.0")
 
 
 def test_a_wrong_key_and_a_wrong_value_of_serve_yaml_are_faults(recipe: Any) -> None:
@@ -675,10 +689,10 @@ def test_recipe_with_variants_only_is_valid_and_its_faults_are_those_of_all(reci
     text = (recipe.path / "data.yaml").read_text(encoding="utf-8")
     (recipe.path / "data.yaml").rename(recipe.path / "data-200k.yaml")
     (recipe.path / "data-400k.yaml").write_text(text, encoding="utf-8")
-    names = ["data-200k.yaml", "data-400k.yaml", "eval.yaml", "serve.yaml", "train.yaml"]
+    names = ["data-200k.yaml", "data-400k.yaml", "eval.yaml", "rules.yaml", "serve.yaml", "train.yaml"]
     assert [path.name for path in check_recipe(recipe.path)] == names
     assert [path.name for path in check_recipe(recipe.path / "data-400k.yaml")] == names
-    recipe.edit("data-400k.yaml", score__rules=["strip"])
+    recipe.edit("data-400k.yaml", collect__demonstrations=2, predict__demonstrations=2)
     recipe.edit("data-200k.yaml", seed=-1)
     recipe.edit("eval.yaml", nonsense_key=1)
     assert [(fault.file.name, fault.key) for fault in faults_of(recipe)] == [
@@ -687,8 +701,11 @@ def test_recipe_with_variants_only_is_valid_and_its_faults_are_those_of_all(reci
     ]
     recipe.remove("eval.yaml", "nonsense_key")
     faults = faults_of(recipe)
-    assert [(fault.file.name, fault.key) for fault in faults] == [("data-200k.yaml", "seed"), ("eval.yaml", "rules")]
-    assert "but data-400k.yaml: score.rules is [strip]" in faults[1].message
+    assert [(fault.file.name, fault.key) for fault in faults] == [
+        ("data-200k.yaml", "seed"),
+        ("eval.yaml", "variants.1.demonstrations"),
+    ]
+    assert "but data-400k.yaml: collect.demonstrations keeps only 2" in faults[1].message
 
 
 def test_two_trainings_of_a_recipe_may_not_share_a_folder(recipe: Any) -> None:
@@ -706,7 +723,10 @@ def test_check_train_adds_the_demands_to_what_axolotl_says(recipe: Any) -> None:
 
 def test_command_names_the_valid_files_in_one_line(recipe: Any, capfd: pytest.CaptureFixture[str]) -> None:
     assert main([str(recipe.path)]) == 0
-    assert capfd.readouterr() == (f"{recipe.path}: data.yaml, eval.yaml, serve.yaml, train.yaml are valid\n", "")
+    assert capfd.readouterr() == (
+        f"{recipe.path}: data.yaml, eval.yaml, rules.yaml, serve.yaml, train.yaml are valid\n",
+        "",
+    )
 
 
 def test_command_ends_with_2_and_one_line_for_each_fault(recipe: Any, capfd: pytest.CaptureFixture[str]) -> None:
@@ -724,7 +744,10 @@ def test_command_ends_with_2_and_one_line_for_each_fault(recipe: Any, capfd: pyt
 
 def test_command_checks_for_a_card_and_says_so(recipe: Any, capfd: pytest.CaptureFixture[str]) -> None:
     assert main([str(recipe.path), "--compute-capability", "sm_89"]) == 0
-    assert capfd.readouterr().out == f"{recipe.path}: data.yaml, eval.yaml, serve.yaml, train.yaml are valid on sm_89\n"
+    assert (
+        capfd.readouterr().out
+        == f"{recipe.path}: data.yaml, eval.yaml, rules.yaml, serve.yaml, train.yaml are valid on sm_89\n"
+    )
     recipe.edit("train.yaml", fp8=True)
     assert main([str(recipe.path), "--compute-capability", "sm_89"]) == 2
     assert main([str(recipe.path)]) == 0

@@ -15,7 +15,7 @@ from serve.app import create_app
 from serve.running import bind, url_of
 from tests.conftest import RecipeFolder
 from tests.eval.challenge import trained
-from tests.serve.toy_engine import ToyEngine, config
+from tests.serve.toy_engine import NO_RULES, ToyEngine, config
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
@@ -25,7 +25,9 @@ if TYPE_CHECKING:
 def address(tiny_tokenizer: "PreTrainedTokenizerFast") -> Iterator[str]:
     """The address of the real application, with an engine that says the same to everyone."""
     bound = bind("127.0.0.1", 0)
-    server = uvicorn.Server(uvicorn.Config(create_app(ToyEngine(tiny_tokenizer), config(), "toy"), log_config=None))
+    server = uvicorn.Server(
+        uvicorn.Config(create_app(ToyEngine(tiny_tokenizer), config(), "toy", NO_RULES), log_config=None)
+    )
     thread = threading.Thread(target=server.run, args=([bound],))
     thread.start()
     yield url_of(bound)
