@@ -85,11 +85,16 @@ def wait_until_healthy(server: Server, log: Path) -> None:
     raise ValueError(f"the server {server.name} did not come up within {START_SECONDS} s; the end of its log:\n{end}")
 
 
-def recipe_to_serve(folder: Path, **settings: Any) -> Path:
-    """A copy of the quickstart recipe whose serve.yaml has these settings; others stay as they are."""
+def recipe_to_serve(folder: Path, rules: Sequence[str] | None = None, **settings: Any) -> Path:
+    """A copy of the quickstart recipe whose serve.yaml has these settings; others stay as they are.
+
+    `rules` are those of every prompt; None for the recipe's own.
+    """
     recipe = Path(shutil.copytree(RECIPE, folder / "serving"))
     values = yaml.safe_load((recipe / "serve.yaml").read_text(encoding="utf-8"))
     (recipe / "serve.yaml").write_text(yaml.safe_dump(values | settings), encoding="utf-8")
+    if rules is not None:
+        (recipe / "rules.yaml").write_text(yaml.safe_dump({"default": list(rules)}), encoding="utf-8")
     return recipe
 
 

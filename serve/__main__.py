@@ -2,7 +2,7 @@
 
     python -m serve recipes/quickstart
 
-Reads the recipe's serve.yaml and the model that its run folder holds, or another that is named.
+Reads the recipe's serve.yaml and rules.yaml and the model that its run folder holds, or another that is named.
 """
 
 import atexit
@@ -19,6 +19,7 @@ from oneday.options import DryRun, Out, RecipeFolder
 from serve.transformers_engine import Precision
 
 if TYPE_CHECKING:
+    from postprocess.cases import RuleSet
     from serve.completing.request import CompletionEngine
     from serve.config import ServeConfig
     from serve.model_choice import ModelChoice
@@ -32,8 +33,8 @@ Once it says that it is ready:
 \b
   {EXAMPLE.format(url="http://127.0.0.1:8080")}
 
-Ctrl-C or SIGTERM stops it: requests in work are finished first. {RECIPE_HELP} Engine, precision, rules and limits are \
-settings of its serve.yaml."""
+Ctrl-C or SIGTERM stops it: requests in work are finished first. {RECIPE_HELP} Engine, precision and limits are \
+settings of its serve.yaml; the rules that clean the answers are those of its rules.yaml."""
 
 Which = Annotated[Literal["tuned", "base"], typer.Option("--model", help="Which of the recipe's models.")]
 BaseModel = Annotated[
@@ -83,28 +84,33 @@ def main(argv: list[str] | None = None) -> int:
             model = choose_model(loaded, out or loaded.default_out, which, base_model, adapter)
             model = model if name is None else replace(model, name=name)
             if dry_run:
-                print(f"Would serve {model.name}: {model}\n  by {_described(config, device)}\n  at {host}, port {port}")
+                by = _described(config, loaded.rules, device)
+                print(f"Would serve {model.name}: {model}\n  by {by}\n  at {host}, port {port}")
                 return
             if model.base_model == loaded.base_model:
                 ensure_base_model(loaded.base_model, loaded.base_model_from)
-            _serve(model, config, host, port, device)
+            _serve(model, config, loaded.rules, host, port, device)
 
         return run_command(work)
 
     return typer_main(command, HELP, argv)
 
 
-def _described(config: "ServeConfig", device: str | None) -> str:
+def _described(config: "ServeConfig", rules: "RuleSet", device: str | None) -> str:
     """The settings in words."""
+    from serve.rules_in_words import rules_in_words
+
     limits = config.limits
     return (
         f"{config.engine}, {config.precision}, on {device or 'the GPU if there is one'}; a window of "
         f"{config.max_length} tokens, {config.batching.slots} requests at once and {limits.queue} waiting, each at "
-        f"most {limits.deadline_seconds:g} s; rules: {', '.join(config.rules) or 'none'}"
+        f"most {limits.deadline_seconds:g} s; rules: {rules_in_words(rules)}"
     )
 
 
-def _serve(model: "ModelChoice", config: "ServeConfig", host: str, port: int, device: str | None) -> None:
+def _serve(
+    model: "ModelChoice", config: "ServeConfig", rules: "RuleSet", host: str, port: int, device: str | None
+) -> None:
     """Load the model, then open the port and answer until told to stop."""
     quiet_libraries()
     from serve.app import create_app
@@ -116,12 +122,12 @@ def _serve(model: "ModelChoice", config: "ServeConfig", host: str, port: int, de
     if not is_loopback(bound):
         warning = "whoever reaches this port can use the model; there is no password"
         print(f"Warning: listening at {host}, beyond this machine: {warning}", file=sys.stderr)
-    print(f"Loading {model} ({_described(config, device)})", file=sys.stderr)
+    print(f"Loading {model} ({_described(config, rules, device)})", file=sys.stderr)
     log_to_standard_error()
     engine = _load(model, config, device)
     if (fault := round_trip_fault(engine.tokenizer)) is not None:
         LOGGER.warning("/decode does not give every text back: %s", fault)
-    app = create_app(engine, config, model.name)
+    app = create_app(engine, config, model.name, rules)
     ready = f"Ready: {model.name}. {EXAMPLE.format(url=url_of(bound))}"
     server_of(app, config.limits.shutdown_seconds, lambda: print(ready, flush=True)).run([bound])
 

@@ -6,8 +6,8 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from hashlib import blake2b
-from typing import TYPE_CHECKING
 
+from postprocess.cases import Case, RuleSet
 from serve.completing.request import Completion, CompletionEngine, CompletionRequest, Sampling
 from serve.config import ServeConfig
 from serve.facts import Facts
@@ -26,12 +26,9 @@ from serve.schema import (
     TokenizeRequest,
     TokenizeResponse,
 )
+from serve.stop_strings import engine_stops
 from serve.text_tokens import decode, tokenize
 
-if TYPE_CHECKING:
-    from postprocess.rules import RuleName
-
-BLANK_LINE = "\n\n"
 PROMPT_THREADS, TEXT_THREADS = 2, 2
 MOST_TEXTS = 256  # calls of /tokenize and /decode at a time; HELM sends as many as it has threads
 
@@ -42,21 +39,22 @@ class EngineFailed(Exception):
 
 @dataclass(frozen=True)
 class Answering:
-    """What answers requests: an engine within the limits of its settings."""
+    """What answers requests: an engine within the limits of its settings, and the rules that clean its texts."""
 
     engine: CompletionEngine
     config: ServeConfig
+    rules: RuleSet
     admission: Admission
     prompts: TextThreads
     texts: TextThreads
 
     @classmethod
-    def of(cls, engine: CompletionEngine, config: ServeConfig) -> "Answering":
+    def of(cls, engine: CompletionEngine, config: ServeConfig, rules: RuleSet) -> "Answering":
         """The same, with nothing in work. ValueError for a tokenizer whose tokens cannot be told as texts."""
         fit_prompt(engine.tokenizer, "a", 0, engine.max_length, None)  # a tokenizer that will not do is told of now
         places = config.batching.slots + config.limits.queue
         prompts, texts = TextThreads(PROMPT_THREADS, places), TextThreads(TEXT_THREADS, MOST_TEXTS)
-        return cls(engine, config, Admission(places), prompts, texts)
+        return cls(engine, config, rules, Admission(places), prompts, texts)
 
     async def process(self, request: ProcessRequest, facts: Facts) -> ProcessResponse:
         """The completions of a prompt. A greedy one is worked out once, however many are asked for."""
@@ -126,14 +124,12 @@ class Answering:
     async def _completions(
         self, request: ProcessRequest, sampling: Sampling, count: int, facts: Facts
     ) -> list[TextCompletion]:
-        """So many completions. Only a prompt that gets an answer is wrapped: others are returned or scored as sent."""
-        wrap = None if request.echo_prompt or request.max_new_tokens == 0 else self.config.wrap
-        arguments = (request.prompt, request.max_new_tokens, self.engine.max_length, wrap)
-        fitted = await self.prompts.run(fit_prompt, self.engine.tokenizer, *arguments)
-        facts.prompt_tokens = len(fitted.ids)
+        """So many completions."""
+        case, fitted = await self.prompts.run(self._read, request)
+        facts.case, facts.prompt_tokens = case.name, len(fitted.ids)
         if fitted.max_new_tokens == 0 and not request.echo_prompt:
             return [TextCompletion(text="", tokens=[], logprob=0.0)] * count
-        stops = engine_stops(request.stop_sequences, self.config.rules)
+        stops = engine_stops(request.stop_sequences, case.rules)
         completions = await self.complete(
             [
                 CompletionRequest(
@@ -148,33 +144,30 @@ class Answering:
             ]
         )
         facts.new_tokens = sum(len(completion.tokens) for completion in completions)
-        return await self.prompts.run(self._texts, request, fitted, completions)
+        return await self.prompts.run(self._texts, request, fitted, completions, case)
+
+    def _read(self, request: ProcessRequest) -> tuple[Case, FittedPrompt]:
+        """The rules for the prompt as it was sent, and the prompt as the model reads it.
+
+        Only a prompt that gets an answer is wrapped: others are returned or scored as sent.
+        """
+        wrap = None if request.echo_prompt or request.max_new_tokens == 0 else self.config.wrap
+        arguments = (request.prompt, request.max_new_tokens, self.engine.max_length, wrap)
+        return self.rules.for_prompt(request.prompt), fit_prompt(self.engine.tokenizer, *arguments)
 
     def _texts(
-        self, request: ProcessRequest, fitted: FittedPrompt, completions: Sequence[Completion]
+        self, request: ProcessRequest, fitted: FittedPrompt, completions: Sequence[Completion], case: Case
     ) -> list[TextCompletion]:
         """What the completions say, each behind the prompt if that is wanted. The rules are not for a prompt."""
-        tokenizer, rules = self.engine.tokenizer, self.config.rules
+        tokenizer = self.engine.tokenizer
         prompt: tuple[TextToken, ...] = ()
         if request.echo_prompt:
             prompt = echoed(completions[0].prompt_tokens, tokenizer, fitted.special).tokens
         answers = [
-            returned(completion.tokens, tokenizer, fitted.ids, request.stop_sequences, rules).tokens
+            returned(completion.tokens, tokenizer, fitted.ids, request.stop_sequences, case.rules).tokens
             for completion in completions
         ]
         return [_text_completion((*prompt, *answer)) for answer in answers]
-
-
-def engine_stops(stop: Sequence[str], rules: "Sequence[RuleName]") -> tuple[str, ...]:
-    """The stop sequences for the engine: also the blank line, if a rule drops all behind it anyway.
-
-    Not if another rule runs before, which may take a blank line away; nor if a stop sequence can begin before a blank
-    line's end and end after it, which the text would then not have whole.
-    """
-    overlaps = any(BLANK_LINE in sequence or (sequence[0] == "\n" and len(sequence) > 1) for sequence in stop)
-    if not rules or rules[0] != "cut_at_blank_line" or overlaps:
-        return tuple(stop)
-    return (*stop, BLANK_LINE)
 
 
 def seed_of(seed: int | None, number: int) -> int | None:

@@ -1,6 +1,6 @@
 """The HTTP application: POST /process, /tokenize, /decode; GET /health, /metrics; and OpenAI's two of serve.openai_api.
 
-    create_app(engine, config, name) -> an ASGI application, run by `python -m serve`
+    create_app(engine, config, name, rules) -> an ASGI application, run by `python -m serve`
 
 Every error has the form of serve.refusals. A 500 comes only of a failure: the engine's, or a fault of this server.
 """
@@ -19,6 +19,7 @@ from prometheus_client import CONTENT_TYPE_LATEST
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 
+from postprocess.cases import RuleSet
 from serve.answering import Answering, EngineFailed
 from serve.bodies import Bodies
 from serve.completing.request import CompletionEngine
@@ -47,12 +48,12 @@ MAY_FAIL: dict[int | str, dict[str, Any]] = {
 }
 
 
-def create_app(engine: CompletionEngine, config: ServeConfig, name: str) -> FastAPI:
-    """The application; `name` is the model's, for /health. Its end closes the engine.
+def create_app(engine: CompletionEngine, config: ServeConfig, name: str, rules: RuleSet) -> FastAPI:
+    """The application; `name` is the model's, for /health, `rules` are those of /process. Its end closes the engine.
 
     `app.state.admission.stop()` makes it refuse new requests and finish those in work.
     """
-    answering = Answering.of(engine, config)
+    answering = Answering.of(engine, config, rules)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:

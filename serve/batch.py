@@ -22,12 +22,13 @@ Answers = Mapping[tuple[str, str], str]  # (group name, id) -> generated text
 
 @dataclass(frozen=True)
 class Group:
-    """Prompts that share their beginning (one task's), with an id for each."""
+    """Prompts that share their beginning (one task's), with an id for each. `stop` ends a text; empty: nothing does."""
 
     name: str
     ids: Sequence[str]
     prompts: Sequence[str]
     max_new_tokens: int
+    stop: str = BLANK_LINE
 
 
 class Answer(BaseModel):
@@ -68,7 +69,7 @@ def answer_groups(
             done = {position for position, id in enumerate(group.ids) if (group.name, id) in answers}
             if len(done) == len(group.ids):
                 continue
-            for batch in _named(group, engine.generate(group.prompts, group.max_new_tokens, BLANK_LINE, done)):
+            for batch in _named(group, engine.generate(group.prompts, group.max_new_tokens, group.stop, done)):
                 lines = [Answer(group=group.name, id=group.ids[position], text=text) for position, text in batch]
                 file.write("".join(line.model_dump_json() + "\n" for line in lines))
                 file.flush()

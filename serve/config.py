@@ -1,11 +1,10 @@
-"""The settings of `serve.yaml`: which engine answers, how a prompt is wrapped, which rules run, and every limit."""
+"""The settings of `serve.yaml`: which engine answers, how a prompt is wrapped, and every limit."""
 
 from typing import Literal
 
 from pydantic import Field
 
 from oneday.config import Settings
-from postprocess.rules import RuleName
 from serve.transformers_engine import Precision
 
 CompletionEngineName = Literal["transformers", "vllm"]
@@ -43,6 +42,5 @@ class ServeConfig(Settings):
     precision: Precision
     max_length: int = Field(ge=16)
     wrap: Wrap | None
-    rules: list[RuleName]
     batching: Batching
     limits: Limits

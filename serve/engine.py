@@ -40,11 +40,11 @@ class Engine(Protocol):
     ) -> Iterator[list[tuple[int, str]]]:
         """Yield batches of (position in `prompts`, generated text), each prompt once, in any order.
 
-        A text ends at end-of-sequence, at `stop`, or after `max_new_tokens`. Whether a text that was stopped still
-        holds `stop`, and what the last token brings behind it, depends on the engine: cut it there. How prompts are
-        put into batches depends on `prompts` alone, never on `done`: a batch whose positions are all in `done` is
-        left out, any other is generated whole, so that a run which was cut off gives the same text as one that was
-        not. An engine whose batches shape no text may leave out single prompts.
+        A text ends at end-of-sequence, at `stop` unless that is empty, or after `max_new_tokens`. Whether a text that
+        was stopped still holds `stop`, and what the last token brings behind it, depends on the engine: cut it there.
+        How prompts are put into batches depends on `prompts` alone, never on `done`: a batch whose positions are all
+        in `done` is left out, any other is generated whole, so that a run which was cut off gives the same text as one
+        that was not. An engine whose batches shape no text may leave out single prompts.
         """
         ...
 

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 @dataclass
 class Facts:
-    """Never the prompt or the text. `gone`: the client hung up before its answer."""
+    """Never the prompt or the text. `gone`: the client hung up before its answer. `case`: of the recipe's rules."""
 
     request_id: str
     method: str
@@ -17,6 +17,7 @@ class Facts:
     status: int | None = None
     refused: str | None = None
     gone: bool = False
+    case: str | None = None
     prompt_tokens: int = 0
     new_tokens: int = 0
 

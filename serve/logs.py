@@ -100,7 +100,8 @@ class RequestLog:
             "prompt_tokens": facts.prompt_tokens,
             "new_tokens": facts.new_tokens,
         }
-        LOGGER.info("request", extra={"facts": line | ({} if facts.refused is None else {"refused": facts.refused})})
+        told = {"case": facts.case, "refused": facts.refused}
+        LOGGER.info("request", extra={"facts": line | {key: value for key, value in told.items() if value is not None}})
 
 
 def _request_id(scope: "Scope") -> str:

@@ -3,6 +3,10 @@
 The texts of the tokens returned join to the text returned. A token that a cut runs through has the part that stays.
 Tokens without text, such as the parts of a character before its last, stay or go with the character behind them, so
 that sums of log-probabilities are those of the text; an unfinished character at the end is no text, and goes.
+
+A rule that cuts keeps the tokens of the characters that it keeps. One that rewrites (`postprocess.rule`) leaves one
+token: the new text, with the sum of the log-probabilities of the tokens that it is made from, the first one's id and no
+alternatives. An empty text has no tokens. The next rule goes on with the tokens so made.
 """
 
 import math
@@ -11,7 +15,7 @@ from dataclasses import dataclass, replace
 from itertools import accumulate
 from typing import TYPE_CHECKING
 
-from postprocess.rules import RuleName, apply_rules
+from postprocess.chain import Step
 from serve.completing.request import ScoredToken
 from serve.completing.token_text import TextSoFar, token_texts
 
@@ -42,20 +46,18 @@ def returned(
     tokenizer: "PreTrainedTokenizerBase",
     before: Sequence[int],
     stop: Sequence[str],
-    rules: Sequence[RuleName],
+    steps: Sequence[Step],
 ) -> Returned:
     """What is returned of tokens that stand behind the tokens `before`: up to the first stop string, then the rules.
 
-    Of stop strings the one that begins first counts; an empty one is none. A rule cuts if what it gives is a part of
-    its text, and then the first such part is meant. Else it rewrites: its text becomes one token with the sum of the
-    log-probabilities and the first id of those from which it was made. An empty text has no tokens.
+    Of stop strings the one that begins first counts; an empty one is none.
     """
     kept = _text_tokens(tokens, tokenizer, before)
     text = "".join(token.text for token in kept)
     cuts = (text.find(ending) for ending in stop if ending)
     kept = _part(kept, 0, min((cut for cut in cuts if cut >= 0), default=len(text)))
-    for rule in rules:
-        kept = _cleaned(kept, rule)
+    for step in steps:
+        kept = _cleaned(kept, step)
     return Returned("".join(token.text for token in kept), kept)
 
 
@@ -97,12 +99,15 @@ def _part(tokens: Sequence[TextToken], start: int, end: int) -> tuple[TextToken,
     return tuple(parts)
 
 
-def _cleaned(tokens: tuple[TextToken, ...], rule: RuleName) -> tuple[TextToken, ...]:
+def _cleaned(tokens: tuple[TextToken, ...], step: Step) -> tuple[TextToken, ...]:
     """The tokens of what a rule makes of their text."""
-    text = "".join(token.text for token in tokens)
-    clean = apply_rules(text, [rule])
-    start = text.find(clean)
-    if start >= 0:
-        return _part(tokens, start, start + len(clean))
-    total = math.fsum(token.logprob for token in tokens)
-    return (TextToken(tokens[0].id if tokens else 0, clean, total),)
+    edit = step.edit("".join(token.text for token in tokens))
+    if edit is None:
+        return tokens
+    part = _part(tokens, edit.start, edit.end)
+    if edit.text is None:
+        return part
+    if not edit.text:
+        return ()
+    ids = [token.id for token in part or tokens] or [0]  # what is made from no character has the text's first id, or 0
+    return (TextToken(ids[0], edit.text, math.fsum(token.logprob for token in part)),)

@@ -72,7 +72,7 @@ class ServerEngine:
                 max_tokens=max_new_tokens,
                 temperature=0,
                 frequency_penalty=0,  # takes the model's own repetition penalty off in `transformers serve`
-                stop=[stop],
+                stop=[stop] if stop else [],
                 extra_body=self.extra,
             )
         except (openai.OpenAIError, JSONDecodeError) as error:
@@ -90,7 +90,7 @@ class ServerEngine:
                 f"{usage.completion_tokens} do; lower predict.max_prompt_tokens, or give the server a longer context"
             )
         text: str = choices[0].text
-        return text[: text.find(stop) + len(stop)] if stop in text else text
+        return text[: text.find(stop) + len(stop)] if stop and stop in text else text
 
     def _models(self) -> dict[str, str | None]:
         """Each model that the server lists -> what it says owns it; none if it has no such list.

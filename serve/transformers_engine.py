@@ -138,7 +138,7 @@ class TransformersEngine:
                 do_sample=False,
                 pad_token_id=self.tokenizer.pad_token_id,
                 eos_token_id=self.ends,
-                stopping_criteria=[stopped],
+                stopping_criteria=[stopped] if stop else [],
             )
         return list(self.tokenizer.batch_decode(output[:, width:], skip_special_tokens=True))
 

@@ -112,7 +112,8 @@ def _completer(llm: Any, adapter: Path | None, end: int | None) -> Complete:
     ends = [] if end is None else [end]
 
     def complete(tokens: list[list[int]], max_new_tokens: int, stop: str) -> list[list[int]]:
-        greedy = SamplingParams(temperature=0, max_tokens=max_new_tokens, stop=[stop], stop_token_ids=ends)
+        stops = [stop] if stop else []
+        greedy = SamplingParams(temperature=0, max_tokens=max_new_tokens, stop=stops, stop_token_ids=ends)
         prompts = [TokensPrompt(prompt_token_ids=row) for row in tokens]
         outputs = llm.generate(prompts, greedy, use_tqdm=False, lora_request=lora)
         return [list(output.outputs[0].token_ids) for output in outputs]

@@ -12,7 +12,7 @@ from benchmarks import serving
 from benchmarks.serving import Comparison, Shape
 from benchmarks.serving_load import Answer, Load, differences, largest_logprob_difference
 from benchmarks.serving_plain import answer
-from benchmarks.serving_servers import recipe_to_serve, running
+from benchmarks.serving_servers import RECIPE, recipe_to_serve, running
 from oneday.machine import free_port
 
 if TYPE_CHECKING:
@@ -129,8 +129,15 @@ def test_a_server_that_does_not_come_up_is_told_with_its_log(tmp_path: Path) -> 
 def test_a_recipe_is_served_with_the_settings_asked_for(tmp_path: Path) -> None:
     from oneday.recipe import load_recipe
 
-    config = load_recipe(recipe_to_serve(tmp_path, wrap=None, rules=[], max_length=77)).serve
-    assert (config.wrap, config.rules, config.max_length) == (None, [], 77)
+    recipe = load_recipe(recipe_to_serve(tmp_path, wrap=None, rules=[], max_length=77))
+    assert (recipe.serve.wrap, recipe.serve.max_length) == (None, 77)
+    assert recipe.rules.steps == []
+
+
+def test_a_recipe_is_served_with_its_own_rules_where_none_are_asked_for(tmp_path: Path) -> None:
+    from oneday.recipe import load_recipe
+
+    assert load_recipe(recipe_to_serve(tmp_path, max_length=77)).rules == load_recipe(RECIPE).rules
 
 
 def test_a_free_port_is_free() -> None:

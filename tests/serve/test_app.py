@@ -8,8 +8,9 @@ from starlette.testclient import TestClient
 
 from serve.app import create_app
 from serve.completing.request import CompletionEngine
+from serve.config import Wrap
 from tests.serve.asgi import Client, post
-from tests.serve.toy_engine import ToyEngine, client_of, config
+from tests.serve.toy_engine import NO_RULES, ToyEngine, client_of, config, rule_set
 
 PROMPT = "### Instruction:\nChoose the option.\n\n### Input:\nWhich one?\n\n### Response:\n"
 Answer = dict[str, Any]
@@ -17,16 +18,47 @@ Answer = dict[str, Any]
 
 def test_the_blank_line_of_the_rules_ends_the_generation(tiny_tokenizer: Any) -> None:
     toy = ToyEngine(tiny_tokenizer)
-    client = client_of(toy, config(rules=["cut_at_blank_line", "strip"]))
+    client = client_of(toy, rules=rule_set("cut_at_blank_line", "strip"))
     answer = client.post("/process", json={"prompt": "a", "stop_sequences": ["Q:"]}).json()
     assert answer["text"] == "Paris." and toy.asked[0].stop == ("Q:", "\n\n")
 
 
 def test_rules_are_not_for_a_prompt(tiny_tokenizer: Any) -> None:
-    client = client_of(ToyEngine(tiny_tokenizer), config(rules=["cut_at_blank_line", "strip"]))
+    client = client_of(ToyEngine(tiny_tokenizer), rules=rule_set("cut_at_blank_line", "strip"))
     body = {"prompt": " a\n\nb ", "echo_prompt": True, "temperature": 0}
     assert client.post("/process", json=body | {"max_new_tokens": 0}).json()["text"] == " a\n\nb "
     assert client.post("/process", json=body).json()["text"] == " a\n\nb Paris."
+
+
+def test_the_rules_are_those_of_the_first_case_that_fits_the_prompt_as_it_was_sent(tiny_tokenizer: Any) -> None:
+    cases = [
+        {"name": "options", "prompt": {"options": 2}, "rules": ["stated_answer"]},
+        {"name": "wrapped", "prompt": {"contains": ["### Input"]}, "rules": [{"cut_at_stop": {"stops": ["answer"]}}]},
+    ]
+    rules, wrap = rule_set("strip", cases=cases), Wrap(below_blank_lines=1)
+    toy = ToyEngine(tiny_tokenizer, answer=" The answer is B.\n\nQ:")
+    client = client_of(toy, config(wrap=wrap), rules)
+    options, other = "Which?\nA. bank\nB. bridge\n", "Which?"
+    for prompt, text, stop in (
+        (options, "B", ()),
+        (other, "The answer is B.\n\nQ:", ()),
+        (f"### Input:\n\n{other}", " The ", ("answer",)),
+    ):
+        assert client.post("/process", json={"prompt": prompt, "max_new_tokens": 50}).json()["text"] == text
+        assert toy.asked[-1].stop == stop
+    assert b"### Input" in tiny_tokenizer.decode(toy.asked[1].prompt).encode()  # which is not what the case is found by
+
+
+def test_a_rewritten_answer_is_one_token_with_the_log_probability_of_what_it_is_made_from(tiny_tokenizer: Any) -> None:
+    toy = ToyEngine(tiny_tokenizer, answer="so 1,234.")
+    body = {"prompt": "a", "temperature": 0, "top_k_per_token": 3}
+    raw = client_of(toy).post("/process", json=body).json()
+    answer = client_of(toy, rules=rule_set({"final_number": {"anywhere": True}})).post("/process", json=body).json()
+    number = [token["logprob"] for token in raw["tokens"] if token["text"] in tuple("1,234")]
+    assert raw["text"] == "so 1,234." and len(number) == 5
+    assert answer["text"] == "1234"
+    assert answer["tokens"] == [{"text": "1234", "logprob": pytest.approx(sum(number)), "top_logprob": {}}]
+    assert answer["logprob"] == answer["tokens"][0]["logprob"]
 
 
 def test_a_greedy_completion_is_worked_out_once(tiny_tokenizer: Any) -> None:
@@ -55,7 +87,7 @@ def test_more_completions_than_the_limit_are_refused(tiny_tokenizer: Any) -> Non
 def test_a_full_queue_gets_503_and_every_completion_takes_a_place(tiny_tokenizer: Any) -> None:
     async def run() -> None:
         toy = ToyEngine(tiny_tokenizer, seconds=0.2, slots=2)
-        app = create_app(toy, config(), "toy")
+        app = create_app(toy, config(), "toy", NO_RULES)
         first = asyncio.create_task(post("/process", prompt="a", temperature=1, num_samples=3).call(app))
         while len(toy.asked) < 3:
             await asyncio.sleep(0.001)
@@ -72,7 +104,7 @@ def test_a_full_queue_gets_503_and_every_completion_takes_a_place(tiny_tokenizer
 def test_a_request_over_its_deadline_gets_504_and_frees_its_slot(tiny_tokenizer: Any) -> None:
     async def run() -> None:
         toy = ToyEngine(tiny_tokenizer, seconds=30)
-        app = create_app(toy, config({"deadline_seconds": 0.2}), "toy")
+        app = create_app(toy, config({"deadline_seconds": 0.2}), "toy", NO_RULES)
         for client in (post("/process", prompt="a"), post("/process", prompt="a", temperature=1, num_samples=4)):
             await client.call(app)
             assert (client.status, client.json["error"]["type"]) == (504, "deadline")
@@ -86,7 +118,7 @@ def test_a_request_over_its_deadline_gets_504_and_frees_its_slot(tiny_tokenizer:
 @pytest.mark.parametrize("completions", [1, 3])
 def test_a_failed_engine_is_the_only_500_and_frees_its_places(tiny_tokenizer: Any, completions: int) -> None:
     toy = ToyEngine(tiny_tokenizer, failure=RuntimeError("out of memory"))
-    app = create_app(toy, config(), "toy")
+    app = create_app(toy, config(), "toy", NO_RULES)
     response = TestClient(app).post("/process", json={"prompt": "a", "temperature": 1, "num_samples": completions})
     assert (response.status_code, response.json()["error"]["type"]) == (500, "engine_failed")
     assert "memory" not in response.text and app.state.admission.in_flight == 0
@@ -102,14 +134,14 @@ def test_one_failed_completion_gives_up_the_others(tiny_tokenizer: Any) -> None:
     async def run() -> None:
         toy = Flaky(tiny_tokenizer, seconds=30)
         client = post("/process", prompt="a", temperature=1, num_samples=2)
-        await asyncio.wait_for(client.call(create_app(toy, config(), "toy")), 5)
+        await asyncio.wait_for(client.call(create_app(toy, config(), "toy", NO_RULES)), 5)
         assert (client.status, toy.running) == (500, 0)
 
     asyncio.run(run())
 
 
 def test_an_error_of_our_own_has_the_same_form(tiny_tokenizer: Any) -> None:
-    app = create_app(ToyEngine(tiny_tokenizer, failure=LookupError("secret")), config(), "toy")
+    app = create_app(ToyEngine(tiny_tokenizer, failure=LookupError("secret")), config(), "toy", NO_RULES)
     response = TestClient(app, raise_server_exceptions=False).post("/process", json={"prompt": "a", "temperature": 0})
     assert (response.status_code, response.json()["error"]["type"]) == (500, "internal")
     assert "secret" not in response.text and len(response.headers["x-request-id"]) == 32
@@ -117,7 +149,7 @@ def test_an_error_of_our_own_has_the_same_form(tiny_tokenizer: Any) -> None:
 
 def test_a_server_whose_engine_has_failed_for_good_is_not_healthy(tiny_tokenizer: Any) -> None:
     toy = ToyEngine(tiny_tokenizer)
-    with TestClient(create_app(toy, config(), "toy")) as client:
+    with TestClient(create_app(toy, config(), "toy", NO_RULES)) as client:
         assert client.get("/health").status_code == 200
         toy.failed = True
         answer = client.get("/health")
@@ -126,7 +158,7 @@ def test_a_server_whose_engine_has_failed_for_good_is_not_healthy(tiny_tokenizer
 
 def test_a_server_told_to_stop_refuses_new_requests_and_says_so(tiny_tokenizer: Any) -> None:
     toy = ToyEngine(tiny_tokenizer)
-    app = create_app(toy, config(), "toy")
+    app = create_app(toy, config(), "toy", NO_RULES)
     with TestClient(app) as client:
         assert client.get("/health").json() == {"status": "ready", "model": "toy"}
         app.state.admission.stop()
@@ -150,7 +182,7 @@ def test_what_a_closing_engine_gives_up_gets_503(tiny_tokenizer: Any) -> None:
             app.state.admission.stop()
             raise RuntimeError("the engine is closed")
 
-    app = create_app(Closing(tiny_tokenizer), config(), "toy")
+    app = create_app(Closing(tiny_tokenizer), config(), "toy", NO_RULES)
     response = TestClient(app).post("/process", json={"prompt": "a"})
     assert (response.status_code, response.json()["error"]["type"]) == (503, "stopping")
 

@@ -189,3 +189,14 @@ def test_a_real_engine_goes_on_with_the_same_text(tiny_model_dir: Path, journal:
         journal.write_bytes(kept)
         again = answer_all(groups, lambda: load_transformers_engine(str(tiny_model_dir), 2), journal, "test")
         assert again == whole
+
+
+def test_each_group_names_the_string_that_ends_its_texts(journal: Path) -> None:
+    class Telling(Upside):
+        def generate(
+            self, prompts: Sequence[str], max_new_tokens: int, stop: str, done: Collection[int] = ()
+        ) -> Iterator[list[tuple[int, str]]]:
+            yield [(position, repr(stop)) for position in range(len(prompts))]
+
+    groups = [Group("one", ["a"], ["p"], 1), Group("two", ["a"], ["p"], 1, "")]
+    assert answer(journal, Telling(), groups) == {("one", "a"): repr("\n\n"), ("two", "a"): repr("")}

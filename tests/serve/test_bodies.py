@@ -8,11 +8,11 @@ from starlette.types import ASGIApp
 from serve import bodies
 from serve.app import create_app
 from tests.serve.asgi import Client, post
-from tests.serve.toy_engine import ToyEngine, config
+from tests.serve.toy_engine import NO_RULES, ToyEngine, config
 
 
 def app_of(tokenizer: Any, engine: ToyEngine | None = None, **limits: Any) -> ASGIApp:
-    return create_app(engine or ToyEngine(tokenizer), config(limits), "toy")
+    return create_app(engine or ToyEngine(tokenizer), config(limits), "toy", NO_RULES)
 
 
 def test_a_body_announced_as_too_long_is_refused_unread(tiny_tokenizer: Any) -> None:
@@ -43,7 +43,7 @@ def test_a_body_that_does_not_end_in_time_gets_408(tiny_tokenizer: Any) -> None:
 
 
 def test_a_body_still_to_come_when_the_server_stops_gets_503_at_once(tiny_tokenizer: Any) -> None:
-    app = create_app(ToyEngine(tiny_tokenizer), config({"deadline_seconds": 600}), "toy")
+    app = create_app(ToyEngine(tiny_tokenizer), config({"deadline_seconds": 600}), "toy", NO_RULES)
 
     async def run() -> Client:
         client = Client("/process", [b'{"prompt"'], endless=True)
@@ -59,7 +59,7 @@ def test_a_body_still_to_come_when_the_server_stops_gets_503_at_once(tiny_tokeni
 
 
 def test_a_body_whose_time_is_over_as_the_server_stops_is_answered_once(tiny_tokenizer: Any) -> None:
-    app = create_app(ToyEngine(tiny_tokenizer), config({"deadline_seconds": 0.01}), "toy")
+    app = create_app(ToyEngine(tiny_tokenizer), config({"deadline_seconds": 0.01}), "toy", NO_RULES)
 
     async def run() -> Client:
         client = Client("/process", [b'{"prompt"'], endless=True)

@@ -11,7 +11,7 @@ from serve.transformers_engine import load_model
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
-NEVER = "\0 no model says this"
+NEVER = ""  # nothing ends a text but its end or its length
 SHARED = "### Instruction:\nChoose the option.\n\n### Input:\nWhich one?\nA. yes\nB. no\n\n### Response:\nA\n\n"
 
 

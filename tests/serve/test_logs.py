@@ -5,10 +5,11 @@ from typing import Any
 
 import pytest
 
+from postprocess.cases import RuleSet
 from serve.app import create_app
 from serve.logs import JsonLines, log_to_standard_error
 from tests.serve.asgi import Client, post
-from tests.serve.toy_engine import ToyEngine, config
+from tests.serve.toy_engine import NO_RULES, ToyEngine, config, rule_set
 
 
 def lines(caplog: pytest.LogCaptureFixture) -> list[dict[str, Any]]:
@@ -17,8 +18,8 @@ def lines(caplog: pytest.LogCaptureFixture) -> list[dict[str, Any]]:
     return [json.loads(line) for line in found]
 
 
-def call(client: Client, engine: ToyEngine) -> Client:
-    return asyncio.run(client.call(create_app(engine, config(), "toy")))
+def call(client: Client, engine: ToyEngine, rules: RuleSet = NO_RULES) -> Client:
+    return asyncio.run(client.call(create_app(engine, config(), "toy", rules)))
 
 
 def test_a_request_has_one_line_with_its_numbers(tiny_tokenizer: Any, caplog: pytest.LogCaptureFixture) -> None:
@@ -41,6 +42,27 @@ def test_no_log_has_a_prompt_or_a_text(tiny_tokenizer: Any, caplog: pytest.LogCa
     everything = "".join(JsonLines().format(record) for record in caplog.records)
     assert "out of memory" in everything
     assert "secret" not in everything and "Paris" not in everything
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "case"),
+    [
+        ("/process", {"prompt": "Say secret"}, {"case": "told"}),
+        ("/process", {"prompt": "Say nothing", "max_new_tokens": 0}, {"case": "default"}),
+        ("/process", {"prompt": []}, {}),
+        ("/v1/completions", {"prompt": "Say secret"}, {}),
+        ("/tokenize", {"text": "Say secret"}, {}),
+    ],
+)
+def test_the_case_of_the_rules_is_logged_where_rules_run(
+    tiny_tokenizer: Any, caplog: pytest.LogCaptureFixture, path: str, body: dict[str, Any], case: dict[str, str]
+) -> None:
+    caplog.set_level(logging.INFO, "serve")
+    cases = [{"name": "told", "prompt": {"contains": ["secret"]}, "rules": ["strip"]}]
+    call(post(path, **body), ToyEngine(tiny_tokenizer), rule_set("strip", cases=cases))
+    (line,) = lines(caplog)
+    assert {key: value for key, value in line.items() if key == "case"} == case
+    assert "secret" not in json.dumps(line)
 
 
 def test_a_failed_engine_is_logged_with_its_traceback(tiny_tokenizer: Any, caplog: pytest.LogCaptureFixture) -> None:
@@ -75,7 +97,7 @@ def test_a_request_cut_off_by_the_server_s_end_is_logged_as_such(
     async def run() -> None:
         engine = ToyEngine(tiny_tokenizer, seconds=30)
         client = post("/process", prompt="a")
-        request = asyncio.create_task(client.call(create_app(engine, config(), "toy")))
+        request = asyncio.create_task(client.call(create_app(engine, config(), "toy", NO_RULES)))
         while not engine.running:
             await asyncio.sleep(0.001)
         request.cancel()

@@ -17,18 +17,32 @@ import httpx
 import pytest
 import yaml
 
+from postprocess.cases import RuleSet
+from postprocess.chain import apply_rules
 from serve.__main__ import main
 from tests.serve.toy_engine import CONFIG
 
 COMMAND = [sys.executable, "-m", "serve"]
+RULES = {
+    "cases": [
+        {"name": "options", "prompt": {"options": 2}, "rules": [{"cut_at_stop": {"stops": ["e", "a", " "]}}]},
+        {
+            "name": "short",
+            "prompt": {"ends_with": ["In short:"]},
+            "rules": [{"cut_at_stop": {"stops": ["i", "n", "o"]}}],
+        },
+    ],
+    "default": [],
+}
 LONG = {"prompt": "a", "temperature": 0, "max_new_tokens": 1500}  # which takes the tiny model about a second
 
 
 def with_serve_yaml(recipe: Any) -> Any:
-    """The recipe with settings for a tiny model."""
+    """The recipe with settings for a tiny model, and rules."""
     limits = {"queue": 4, "deadline_seconds": 60, "body_bytes": 100_000, "completions": 4, "shutdown_seconds": 20}
     settings = CONFIG | {"max_length": 4096, "limits": limits}
     (recipe.path / "serve.yaml").write_text(yaml.safe_dump(settings), encoding="utf-8")
+    (recipe.path / "rules.yaml").write_text(yaml.safe_dump(RULES), encoding="utf-8")
     return recipe
 
 
@@ -60,6 +74,8 @@ def test_a_dry_run_says_what_would_be_served_where(served: Any, capsys: pytest.C
     assert main([str(served.path), "--dry-run", "--model", "base", "--port", "90", "--precision", "bfloat16"]) == 0
     shown = capsys.readouterr().out
     assert "quickstart-base" in shown and "bfloat16" in shown and "127.0.0.1, port 90" in shown
+    assert "; rules: options (a prompt with at least 2 options): cut_at_stop: {stops: [e, a, ' ']}; short (" in shown
+    assert "; default (any other prompt): none\n" in shown
 
 
 def test_a_recipe_without_serve_yaml_is_a_wrong_recipe(served: Any, capsys: pytest.CaptureFixture[str]) -> None:
@@ -168,6 +184,29 @@ def test_the_ready_line_has_a_request_that_works(server: Process) -> None:
     found = re.search(r"curl (\S+) -d '(.+)'", server.ready)
     assert found and httpx.post(found[1], content=found[2]).json()["text"]
     assert httpx.get(f"{server.url}/health").json() == {"status": "ready", "model": "tiny-llama"}
+
+
+@pytest.mark.slow
+def test_the_recipes_rules_run_on_the_prompts_that_they_are_for(server: Process) -> None:
+    """The tiny model says nonsense, of which the rules cut something off."""
+
+    def texts(prompt: str) -> tuple[str, str]:
+        """With the rules, and without any, as OpenAI's clients have it."""
+        body = {"prompt": prompt, "temperature": 0}
+        cleaned = httpx.post(f"{server.url}/process", json=body | {"max_new_tokens": 60}, timeout=60).json()
+        whole = httpx.post(f"{server.url}/v1/completions", json=body | {"max_tokens": 60}, timeout=60).json()
+        return str(cleaned["text"]), str(whole["choices"][0]["text"])
+
+    rules = RuleSet.model_validate(RULES)
+    for prompt in ("Which one?\nA. bank\nB. bridge\n", "Say it. In short: ", "Say it."):
+        text, whole = texts(prompt)
+        assert text == apply_rules(whole, rules.for_prompt(prompt).rules)
+        assert (text == whole) == (prompt == "Say it."), (text, whole)
+    assert any(line.startswith("Loading") and "short (a prompt ending in 'In short:')" in line for line in server.log)
+    until = time.monotonic() + 10
+    while [line["case"] for line in server.lines() if "case" in line][-3:] != ["options", "short", "default"]:
+        assert time.monotonic() < until, server.log  # which a thread reads
+        time.sleep(0.05)
 
 
 @pytest.mark.slow

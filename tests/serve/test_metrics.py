@@ -7,7 +7,7 @@ from starlette.types import ASGIApp
 from serve.app import create_app
 from serve.completing.slots import Counts
 from tests.serve.asgi import Client, post
-from tests.serve.toy_engine import ToyEngine, config
+from tests.serve.toy_engine import NO_RULES, ToyEngine, config
 
 
 async def samples(app: ASGIApp) -> dict[str, float]:
@@ -18,7 +18,7 @@ async def samples(app: ASGIApp) -> dict[str, float]:
 
 def test_requests_are_counted_by_path_and_status_and_timed(tiny_tokenizer: Any) -> None:
     async def run() -> None:
-        app = create_app(ToyEngine(tiny_tokenizer), config(), "toy")
+        app = create_app(ToyEngine(tiny_tokenizer), config(), "toy", NO_RULES)
         for client in (post("/process", prompt="ab"), post("/process"), post("/tokenize", text="a"), post("/nowhere")):
             await client.call(app)
         found = await samples(app)
@@ -36,7 +36,7 @@ def test_requests_are_counted_by_path_and_status_and_timed(tiny_tokenizer: Any) 
 def test_what_runs_and_what_waits_are_told_apart(tiny_tokenizer: Any) -> None:
     async def run() -> None:
         engine = ToyEngine(tiny_tokenizer, seconds=0.2, slots=2)
-        app = create_app(engine, config(), "toy")
+        app = create_app(engine, config(), "toy", NO_RULES)
         requests = [asyncio.create_task(post("/process", prompt="a", temperature=0).call(app)) for _ in range(4)]
         while len(engine.asked) < 4:
             await asyncio.sleep(0.001)
@@ -53,7 +53,7 @@ def test_what_runs_and_what_waits_are_told_apart(tiny_tokenizer: Any) -> None:
 
 def test_each_application_counts_for_itself(tiny_tokenizer: Any) -> None:
     async def run() -> None:
-        one, other = (create_app(ToyEngine(tiny_tokenizer), config(), "toy") for _ in range(2))
+        one, other = (create_app(ToyEngine(tiny_tokenizer), config(), "toy", NO_RULES) for _ in range(2))
         await post("/process", prompt="a").call(one)
         assert 'oneday_requests_total{path="/process",status="200"}' not in await samples(other)
 
@@ -68,11 +68,13 @@ def test_an_engine_s_own_counts_are_shown(tiny_tokenizer: Any) -> None:
             return Counts(read=5, cached=7, generated=3, steps=2)
 
     async def run() -> None:
-        found = await samples(create_app(Counting(tiny_tokenizer), config(), "toy"))
+        found = await samples(create_app(Counting(tiny_tokenizer), config(), "toy", NO_RULES))
         assert found["oneday_engine_read_tokens_total"] == 5
         assert found["oneday_engine_cached_tokens_total"] == 7
         assert found["oneday_engine_generated_tokens_total"] == 3
         assert found["oneday_engine_steps_total"] == 2
-        assert "oneday_engine_steps_total" not in await samples(create_app(ToyEngine(tiny_tokenizer), config(), "toy"))
+        assert "oneday_engine_steps_total" not in await samples(
+            create_app(ToyEngine(tiny_tokenizer), config(), "toy", NO_RULES)
+        )
 
     asyncio.run(run())

@@ -15,7 +15,7 @@ from serve.completing.request import Completion, CompletionEngine, CompletionReq
 from serve.completing.transformers_completions import load_transformers_completions
 from serve.running import bind, server_of, url_of
 from tests.serve.text_tokenizers import mistral_like
-from tests.serve.toy_engine import ToyEngine, config, with_beginning
+from tests.serve.toy_engine import NO_RULES, ToyEngine, config, rule_set, with_beginning
 
 PROMPT = "### Instruction:\nChoose the option.\n\n### Response:\n"
 
@@ -30,7 +30,7 @@ def engine(tiny_model_dir: Path) -> Iterator[CompletionEngine]:
 @pytest.fixture
 def client(engine: CompletionEngine) -> openai.OpenAI:
     """OpenAI's own client on the application."""
-    http = TestClient(create_app(engine, config(rules=["cut_at_blank_line", "strip"]), "tiny"))
+    http = TestClient(create_app(engine, config(), "tiny", rule_set("cut_at_blank_line", "strip")))
     return openai.OpenAI(base_url="http://testserver/v1", api_key="none", http_client=http, max_retries=0)
 
 
@@ -77,7 +77,7 @@ def test_n_completions_of_each_prompt_come_in_order_and_a_seed_repeats_them(clie
 
 def test_greedy_completions_are_worked_out_once(tiny_tokenizer: Any) -> None:
     toy = ToyEngine(tiny_tokenizer, answer="ab")
-    http = TestClient(create_app(toy, config(), "toy"))
+    http = TestClient(create_app(toy, config(), "toy", NO_RULES))
     answer = http.post("/v1/completions", json={"prompt": ["a", "b"], "n": 3, "temperature": 0}).json()
     assert len(toy.asked) == 2 and len(answer["choices"]) == 6
     assert (answer["usage"]["prompt_tokens"], answer["usage"]["completion_tokens"]) == (2, 12)
@@ -121,7 +121,7 @@ def test_an_end_of_sequence_is_the_last_entry_of_the_logprobs(tiny_tokenizer: An
             return Completion((), "stop", found.prompt_tokens)
 
     toy = Ending(tiny_tokenizer)
-    http = TestClient(create_app(toy, config(), "toy"))
+    http = TestClient(create_app(toy, config(), "toy", NO_RULES))
     body = {"prompt": [[40, 41]], "echo": True, "max_tokens": 1, "logprobs": 1, "temperature": 0}
     choice = http.post("/v1/completions", json=body).json()["choices"][0]
     end = tiny_tokenizer.eos_token_id
@@ -131,7 +131,7 @@ def test_an_end_of_sequence_is_the_last_entry_of_the_logprobs(tiny_tokenizer: An
 
 def test_a_stop_string_that_begins_with_the_text_s_first_space_is_no_end_of_sequence() -> None:
     toy = ToyEngine(mistral_like(), answer=" Paris")
-    http = TestClient(create_app(toy, config(), "toy"))
+    http = TestClient(create_app(toy, config(), "toy", NO_RULES))
     body = {"prompt": "The capital is", "max_tokens": 99, "logprobs": 0, "temperature": 0, "stop": " "}
     choice = http.post("/v1/completions", json=body).json()["choices"][0]
     assert (choice["text"], choice["finish_reason"], choice["logprobs"]["tokens"]) == ("", "stop", [])
@@ -139,7 +139,7 @@ def test_a_stop_string_that_begins_with_the_text_s_first_space_is_no_end_of_sequ
 
 def test_every_token_has_its_entry_even_the_part_of_a_character(tiny_tokenizer: Any) -> None:
     toy = ToyEngine(tiny_tokenizer, answer="👍")
-    http = TestClient(create_app(toy, config(), "toy"))
+    http = TestClient(create_app(toy, config(), "toy", NO_RULES))
     for tokens in (1, 3):
         body = {"prompt": "👍a", "echo": True, "max_tokens": tokens, "logprobs": 0, "temperature": 0}
         choice = http.post("/v1/completions", json=body).json()["choices"][0]
@@ -150,7 +150,7 @@ def test_a_text_behind_a_special_token_has_a_score_for_its_first_and_a_list_of_t
     tiny_tokenizer: Any,
 ) -> None:
     toy = ToyEngine(with_beginning(tiny_tokenizer), answer="b")
-    http = TestClient(create_app(toy, config(), "toy"))
+    http = TestClient(create_app(toy, config(), "toy", NO_RULES))
     body = {"echo": True, "max_tokens": 1, "logprobs": 0, "temperature": 0}
     for prompt, tokens in (("a", ["a", "b"]), ([toy.tokenizer("a")["input_ids"]], ["", "a", "b"])):
         found = http.post("/v1/completions", json=body | {"prompt": prompt}).json()["choices"][0]["logprobs"]
@@ -160,7 +160,7 @@ def test_a_text_behind_a_special_token_has_a_score_for_its_first_and_a_list_of_t
 
 def test_a_stop_string_cuts_the_text_and_no_rule_runs(tiny_tokenizer: Any) -> None:
     toy = ToyEngine(tiny_tokenizer)
-    http = TestClient(create_app(toy, config(rules=["cut_at_blank_line", "strip"]), "toy"))
+    http = TestClient(create_app(toy, config(), "toy", rule_set("cut_at_blank_line", "strip")))
     body = {"prompt": "a", "temperature": 0, "max_tokens": 50}
     assert http.post("/v1/completions", json=body).json()["choices"][0]["text"] == " Paris.\n\nQ: more"
     for stop in ("Q:", ["Q:", "more"]):
@@ -171,7 +171,7 @@ def test_a_stop_string_cuts_the_text_and_no_rule_runs(tiny_tokenizer: Any) -> No
 
 def test_echo_without_logprobs_gives_the_text_alone(tiny_tokenizer: Any) -> None:
     toy = ToyEngine(tiny_tokenizer, answer="b")
-    http = TestClient(create_app(toy, config(), "toy"))
+    http = TestClient(create_app(toy, config(), "toy", NO_RULES))
     choice = http.post("/v1/completions", json={"prompt": "a", "echo": True}).json()["choices"][0]
     assert (choice["text"], choice["logprobs"], toy.asked[0].score_prompt) == ("ab", None, False)
     nothing = http.post("/v1/completions", json={"prompt": "a", "max_tokens": 0}).json()["choices"][0]
@@ -206,7 +206,9 @@ def test_what_cannot_be_had_is_refused_by_name(
     tiny_tokenizer: Any, body: dict[str, Any], status: int, named: str
 ) -> None:
     toy = ToyEngine(tiny_tokenizer)
-    response = TestClient(create_app(toy, config(), "toy")).post("/v1/completions", json={"prompt": "a"} | body)
+    response = TestClient(create_app(toy, config(), "toy", NO_RULES)).post(
+        "/v1/completions", json={"prompt": "a"} | body
+    )
     assert response.status_code == status and named in response.json()["error"]["message"]
     assert toy.asked == []
 
@@ -220,7 +222,11 @@ def test_openai_s_client_shows_the_reason_of_a_refusal(client: openai.OpenAI) ->
 def url(tiny_model_dir: Path) -> Iterator[str]:
     """The application on a port of its own; its end closes its engine."""
     engine = load_transformers_completions(str(tiny_model_dir), None, config(), "cpu")
-    app, bound, ready = create_app(engine, config({"queue": 30}), "tiny"), bind("127.0.0.1", 0), threading.Event()
+    app, bound, ready = (
+        create_app(engine, config({"queue": 30}), "tiny", NO_RULES),
+        bind("127.0.0.1", 0),
+        threading.Event(),
+    )
     server = server_of(app, 5, ready.set)
     thread = threading.Thread(target=server.run, args=([bound],))
     thread.start()

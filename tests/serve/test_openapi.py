@@ -22,6 +22,7 @@ from schemathesis.specs.openapi.checks import (
 from serve.app import create_app
 from serve.completing.transformers_completions import load_transformers_completions
 from serve.config import ServeConfig
+from tests.serve.toy_engine import rule_set
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive, Scope, Send
@@ -49,7 +50,6 @@ CONFIG = ServeConfig.model_validate(
         "precision": "float32",
         "max_length": 48,
         "wrap": None,
-        "rules": ["cut_at_blank_line"],
         "batching": {"slots": 4, "prefix_cache_tokens": 256},
         "limits": {
             "queue": 8,
@@ -61,12 +61,18 @@ CONFIG = ServeConfig.model_validate(
     }
 )
 
+RULES = rule_set(
+    {"final_number": {"anywhere": True}},
+    "fix_spaces",
+    cases=[{"name": "answer", "prompt": {"contains": ["a"]}, "rules": ["cut_at_blank_line", "first_line"]}],
+)
+
 
 @pytest.fixture(scope="module")
 def app(tiny_model_dir: Path) -> Iterator["ASGIApp"]:
     """The application without its end, which schemathesis brings about after each test and which closes the engine."""
     engine = load_transformers_completions(str(tiny_model_dir), None, CONFIG, "cpu")
-    whole = create_app(engine, CONFIG, "tiny")
+    whole = create_app(engine, CONFIG, "tiny", RULES)
 
     async def endless(scope: "Scope", receive: "Receive", send: "Send") -> None:
         if scope["type"] == "lifespan":

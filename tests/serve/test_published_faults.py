@@ -14,7 +14,7 @@ import pytest
 from serve.app import create_app
 from serve.completing.request import CompletionEngine
 from tests.serve.asgi import Client, post
-from tests.serve.toy_engine import ToyEngine, client_of, config, with_beginning
+from tests.serve.toy_engine import NO_RULES, ToyEngine, client_of, config, rule_set, with_beginning
 
 WINDOW = 256
 PROMPT = "### Instruction:\nChoose the option.\n\n### Input:\nWhich one?\n\n### Response:\n"
@@ -113,11 +113,11 @@ def test_fault_5_small_temperatures_are_greedy_and_scores_are_those_of_the_raw_l
         {"temperature": 0, "echo_prompt": True},
     ],
 )
-@pytest.mark.parametrize("rules", [[], ["strip"], ["cut_at_blank_line", "strip"]])
+@pytest.mark.parametrize("rules", [[], ["strip"], ["cut_at_blank_line", "strip"], ["fix_spaces", "first_line"]])
 def test_faults_6_and_7_tokens_join_to_the_text_and_their_scores_to_its_score(
     tiny_engine: CompletionEngine, body: dict[str, Any], rules: list[str]
 ) -> None:
-    client = client_of(tiny_engine, config(rules=rules))
+    client = client_of(tiny_engine, rules=rule_set(*rules))
     answer = client.post("/process", json={"prompt": "  naïve 你好 👍", "max_new_tokens": 60} | body).json()
     assert "".join(token["text"] for token in answer["tokens"]) == answer["text"]
     assert answer["logprob"] == pytest.approx(sum(token["logprob"] for token in answer["tokens"]))
@@ -203,7 +203,7 @@ def test_fault_11_a_prompt_to_be_echoed_or_scored_is_never_wrapped(tiny_tokenize
 def test_fault_12_health_and_tokens_are_answered_while_generations_run(tiny_tokenizer: Any) -> None:
     async def run() -> None:
         toy = ToyEngine(tiny_tokenizer, seconds=30, slots=1)
-        app = create_app(toy, config(), "toy")
+        app = create_app(toy, config(), "toy", NO_RULES)
         slow = [asyncio.create_task(post("/process", prompt="a", temperature=0).call(app)) for _ in range(4)]
         while len(toy.asked) < 4:
             await asyncio.sleep(0.001)

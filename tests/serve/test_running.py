@@ -9,7 +9,7 @@ import pytest
 
 from serve.app import create_app
 from serve.running import Server, bind, is_loopback, server_of, url_of
-from tests.serve.toy_engine import ToyEngine, config
+from tests.serve.toy_engine import NO_RULES, ToyEngine, config
 
 
 def test_a_port_in_use_is_told_with_what_to_do() -> None:
@@ -24,7 +24,7 @@ def test_a_port_that_another_process_opens_meanwhile_is_told_with_what_to_do(tin
     with bind("127.0.0.1", 0) as first, bind("127.0.0.1", first.getsockname()[1]) as second:
         first.listen()
         with pytest.raises(ValueError, match=r"port \d+ of 127\.0\.0\.1 .*in use; name another by --port"):
-            server_of(create_app(toy, config(), "toy"), 1, lambda: None).run([second])
+            server_of(create_app(toy, config(), "toy", NO_RULES), 1, lambda: None).run([second])
     assert toy.closed
 
 
@@ -53,7 +53,7 @@ def serve_in(
 ) -> tuple[Server, socket.socket, "Future[None]"]:
     """A server that runs in one of the threads and is ready, its socket, and what ends with it."""
     bound, ready = bind("127.0.0.1", 0), threading.Event()
-    server = server_of(create_app(toy, config(), "toy"), shutdown_seconds, ready.set)
+    server = server_of(create_app(toy, config(), "toy", NO_RULES), shutdown_seconds, ready.set)
     running = threads.submit(server.run, [bound])
     assert ready.wait(20)
     return server, bound, running

@@ -2,11 +2,13 @@
 
 import asyncio
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from starlette.testclient import TestClient
 
+from postprocess.cases import RuleSet
 from serve.app import create_app
 from serve.completing.request import Completion, CompletionEngine, CompletionRequest, ScoredToken
 from serve.config import ServeConfig
@@ -16,7 +18,6 @@ CONFIG: dict[str, Any] = {
     "precision": "float32",
     "max_length": 256,
     "wrap": None,
-    "rules": [],
     "batching": {"slots": 2, "prefix_cache_tokens": 0},
     "limits": {
         "queue": 2,
@@ -31,6 +32,14 @@ CONFIG: dict[str, Any] = {
 def config(limits: dict[str, Any] | None = None, **changes: Any) -> ServeConfig:
     """The settings of a small server."""
     return ServeConfig.model_validate(CONFIG | changes | {"limits": CONFIG["limits"] | (limits or {})})
+
+
+NO_RULES = RuleSet(default=())
+
+
+def rule_set(*default: Any, cases: Sequence[dict[str, Any]] = ()) -> RuleSet:
+    """The rules of every prompt, as rules.yaml names them, but of those that have a case."""
+    return RuleSet.model_validate({"cases": list(cases), "default": list(default)})
 
 
 def with_beginning(tokenizer: Any) -> Any:
@@ -98,6 +107,6 @@ class ToyEngine:
         self.closed = True
 
 
-def client_of(engine: CompletionEngine, settings: ServeConfig | None = None) -> TestClient:
+def client_of(engine: CompletionEngine, settings: ServeConfig | None = None, rules: RuleSet = NO_RULES) -> TestClient:
     """A client of the application on an engine."""
-    return TestClient(create_app(engine, settings or config(), "tiny"))
+    return TestClient(create_app(engine, settings or config(), "tiny", rules))

@@ -27,7 +27,6 @@ CONFIG = ServeConfig(
     precision="float32",
     max_length=MAX_LENGTH,
     wrap=None,
-    rules=[],
     batching=Batching(slots=3, prefix_cache_tokens=200),
     limits=Limits(queue=8, deadline_seconds=9.0, body_bytes=9999, completions=4, shutdown_seconds=1.0),
 )

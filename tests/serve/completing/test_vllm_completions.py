@@ -37,7 +37,6 @@ def settings(**changes: Any) -> ServeConfig:
         "precision": "float32",
         "max_length": 256,
         "wrap": None,
-        "rules": [],
         "batching": {"slots": 4, "prefix_cache_tokens": 1024},
         "limits": {
             "queue": 8,

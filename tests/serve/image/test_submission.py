@@ -73,6 +73,23 @@ def test_the_zip_holds_code_recipe_and_the_weights_that_serving_needs(
     assert {"ARG RECIPE=quickstart", "ARG MODEL_DIR=model"} <= set(dockerfile.splitlines())
 
 
+def test_the_rules_of_the_recipe_travel_with_it(clone: Path, base: Path, tmp_path: Path) -> None:
+    rules = "cases:\n  - {name: any, prompt: {every: true}, rules: [strip]}\ndefault: [cut_at_blank_line]\n"
+    (clone / "recipes/quickstart/rules.yaml").write_text(rules, encoding="utf-8")
+    write_zip(context_of(clone, base), tmp_path / "s.zip")
+    with zipfile.ZipFile(tmp_path / "s.zip") as archive:
+        archive.extractall(tmp_path / "unpacked")
+    carried = load_recipe(tmp_path / "unpacked/recipes/quickstart").rules
+    assert carried == load_recipe(clone / "recipes/quickstart").rules
+    assert [str(step) for step in carried.for_prompt("Which one?").rules] == ["strip"]
+
+
+def test_rules_that_are_not_tracked_are_refused_and_not_left_out(clone: Path, base: Path) -> None:
+    git(clone, "rm", "--cached", "recipes/quickstart/rules.yaml")
+    with pytest.raises(ValueError, match=r"not in version control: recipes/quickstart/rules\.yaml"):
+        context_of(clone, base)
+
+
 def test_the_manifest_has_size_and_hash_of_every_other_file(clone: Path, base: Path, tmp_path: Path) -> None:
     write_zip(context_of(clone, base), tmp_path / "s.zip")
     with zipfile.ZipFile(tmp_path / "s.zip") as archive:
