@@ -1,5 +1,7 @@
 """The plugin inside Axolotl's process."""
 
+import gc
+import weakref
 from types import SimpleNamespace
 from typing import Any
 
@@ -66,6 +68,22 @@ def test_a_second_training_in_the_same_folder_is_refused(plugin: Any, tmp_path: 
     plugin.load_datasets(cfg)
     with pytest.raises(Refused, match="another training is at work"):
         OneDayPlugin().load_datasets(cfg)
+
+
+def test_garbage_is_looked_for_only_among_what_is_made_after_the_start(plugin: Any, tmp_path: Any) -> None:
+    from axolotl.utils.dict import DictDefault
+
+    gc.unfreeze()
+    plugin.load_datasets(DictDefault({"output_dir": str(tmp_path), "rl": "dpo"}))
+    try:
+        assert gc.get_freeze_count() > 100_000, "the modules of torch, transformers and Axolotl"
+        cycle: Any = type("Cycle", (), {})()
+        cycle.itself, made_later = cycle, weakref.ref(cycle)
+        del cycle
+        gc.collect()
+        assert made_later() is None
+    finally:
+        gc.unfreeze()
 
 
 def test_checkpoints_of_other_settings_are_refused_not_resumed(plugin: Any, tmp_path: Any) -> None:
