@@ -19,8 +19,8 @@ def kept_trial(folder: Path, kind: Kind, budget: float) -> Trial:
 
 
 def test_a_training_that_is_killed_and_started_again_keeps_the_first_launchs_deadline(tmp_path: Path) -> None:
-    assert kept_trial(tmp_path, "killed", 120).attempts == 2
+    assert kept_trial(tmp_path, "killed", 105).attempts == 2
 
 
 def test_a_machine_that_becomes_three_times_slower_midway_keeps_the_deadline(tmp_path: Path) -> None:
-    kept_trial(tmp_path, "slowed", 100)
+    kept_trial(tmp_path, "slowed", 80)
