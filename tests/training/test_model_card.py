@@ -491,3 +491,14 @@ def test_results_of_an_earlier_model_are_refused(
 
 def test_the_front_matter_names_no_language_that_was_not_looked_for(quickstart: Recipe) -> None:
     assert "language" not in front_matter(facts_of(quickstart)).to_dict()
+
+
+def test_the_rules_behind_the_scores_are_told_by_task(recipe: RecipeFolder) -> None:
+    cases = [{"name": "some", "tasks": ["boolq", "*qa"], "rules": ["first_line"]}]
+    recipe.edit("rules.yaml", cases=cases, default=["cut_at_blank_line", {"first_option_letter": {"last": "D"}}])
+    card = render_model_card(facts_of(recipe.load()))
+    assert (
+        "The scores are of answers after the rules of `recipe/rules.yaml`, for the tasks `boolq`, `*qa` `first_line`; "
+        "else `cut_at_blank_line`, `first_option_letter: {last: D}`; these lines run only the plainest of them."
+    ) in card
+    assert 'answer = answer.split("\\n\\n")[0]\nprint(answer)' in card

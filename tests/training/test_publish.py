@@ -137,7 +137,7 @@ def test_a_second_run_replaces_the_folder(run_of: RecipeFolder, capsys: pytest.C
     assert files_in(PUBLISHED) == NAMES and not list(RUN_DIR.glob(".11_publish*"))
     assert "toy-org/other" in (PUBLISHED / "README.md").read_text(encoding="utf-8")
     out = capsys.readouterr().out
-    assert "runs/quickstart/11_publish: 10 files" in out and "nothing was uploaded (--dry-run)" in out
+    assert "runs/quickstart/11_publish: 11 files" in out and "nothing was uploaded (--dry-run)" in out
 
 
 def test_a_full_fine_tune_is_published_whole(
