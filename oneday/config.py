@@ -5,9 +5,11 @@ the nearest valid one. Axolotl's own keys are checked in `training.validate`, wh
 """
 
 import difflib
+import re
 import typing
 from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -31,6 +33,7 @@ class Settings(BaseModel):
 
 
 UNKNOWN_CHOICE = "unknown_choice"
+LIST_TYPES = ("tuple_type", "list_type", "set_type", "frozen_set_type")  # YAML has lists alone
 
 
 def chosen_by(key: str, *allowed: str) -> Discriminator:
@@ -156,13 +159,32 @@ def _fault(document: Document, model: type[BaseModel], details: ErrorDetails) ->
         return document.fault(key, unknown_key(str(location[-1]), _fields_at(model, location[:-1])))
     if details["type"] == "missing":
         return document.fault(key, "this key is required")
-    message = details["msg"].removeprefix("Value error, ")
     given = details["input"]
     if details["type"] == UNKNOWN_CHOICE and isinstance(given, dict):
         chooser = details["ctx"]["key"]
         key, given = f"{key}.{chooser}", given.get(chooser)
     shown = "" if isinstance(given, dict) else f" (given: {given!r})"
-    return document.fault(key, f"{message[0].lower()}{message[1:]}{shown}")
+    return document.fault(key, f"{told(details)}{shown}")
+
+
+def told(details: ErrorDetails) -> str:
+    """What pydantic says is wrong with a value, in words that fit YAML."""
+    kind, given = details["type"], details["input"]
+    if kind in LIST_TYPES:
+        return "input should be a list, as [a, b]"
+    if kind == "string_pattern_mismatch":
+        letter = one_letter(details["ctx"]["pattern"])
+        if letter is not None:
+            return f"input should be a {letter}"
+    message = details["msg"].removeprefix("Value error, ")
+    in_quotes = "; put it in quotes" if kind == "string_type" and isinstance(given, bool | int | float | date) else ""
+    return f"{message[0].lower()}{message[1:]}{in_quotes}"
+
+
+def one_letter(pattern: str) -> str | None:
+    """In words, a pattern that one capital letter of a range matches; None for any other pattern."""
+    found = re.fullmatch(r"\^\[([A-Z])-([A-Z])\]\$", pattern)
+    return None if found is None else f"capital letter from {found[1]} to {found[2]}"
 
 
 def key_path(values: Any, location: Sequence[Hashable]) -> str:

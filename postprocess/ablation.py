@@ -4,13 +4,13 @@ Texts in, records out; no files. The rules are applied to the texts of a whole t
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 
 import numpy as np
 
 from eval.config import Bootstrap
-from postprocess.ablation_record import Change, Dropped, Gain, RuleFacts, RuleGain, ServedTask, SetResult
+from postprocess.ablation_record import Change, Dropped, Gain, RuleFacts, RuleGain, ServedTask, SetResult, pays
 from postprocess.cases import Case, RuleSet
 from postprocess.chain import Step, edits
 from postprocess.paired_bootstrap import DECIMALS, Draws, Floats
@@ -51,29 +51,46 @@ class Trials:
         self._judge = judge
         self._cleaner = cleaner
         self._judged: dict[tuple[str, str, tuple[str, ...]], float] = {}
+        self._cleaned: dict[tuple[str, Chain], list[str]] = {}
         self._tried: dict[tuple[str, Chain], Floats] = {}
 
     def scores(self, active: Iterable[Step]) -> list[Floats]:
         """The rows' scores, an array a task, when of each task's chain the active steps alone are applied."""
-        chosen = set(active)
-        return [self._scored(task, tuple(s for s in chain if s in chosen)) for task, chain in self.chains.items()]
+        return [self._scored(task, chain) for task, chain in self._chosen(active)]
 
     def gains(self, pairs: Iterable[tuple[Iterable[Step], Iterable[Step]]]) -> list[Gain]:
         """What the first choice of each pair scores more than the second, row by row."""
-        return self.draws.gains([self.differences(more, less) for more, less in pairs])
+        chosen = [(list(more), list(less)) for more, less in pairs]
+        differences = [self.differences(more, less) for more, less in chosen]
+        return self.draws.gains(differences, [self.changed(more, less) for more, less in chosen])
 
     def differences(self, more: Iterable[Step], less: Iterable[Step]) -> list[Floats]:
         """The same for each row."""
         return [a - b for a, b in zip(self.scores(more), self.scores(less), strict=True)]
 
+    def changed(self, more: Iterable[Step], less: Iterable[Step]) -> int:
+        """How many rows read otherwise under the first choice than under the second."""
+        texts = zip(self._chosen(more), self._chosen(less), strict=True)
+        pairs = ((self._texts(*a), self._texts(*b)) for a, b in texts)
+        return sum(one != other for of_task in pairs for one, other in zip(*of_task, strict=True))
+
     def gains_in(self, steps: Sequence[Step]) -> list[Gain]:
         """What each of the steps adds to the others."""
         return self.gains((steps, without(steps, step)) for step in steps)
 
+    def _chosen(self, active: Iterable[Step]) -> Iterator[tuple[str, Chain]]:
+        """Each task with the active steps of its chain."""
+        chosen = set(active)
+        return ((task, tuple(s for s in chain if s in chosen)) for task, chain in self.chains.items())
+
+    def _texts(self, task: str, chain: Chain) -> list[str]:
+        if (task, chain) not in self._cleaned:
+            self._cleaned[task, chain] = self._cleaner.clean(self.answers.texts[task].raw, chain)
+        return self._cleaned[task, chain]
+
     def _scored(self, task: str, chain: Chain) -> Floats:
         if (task, chain) not in self._tried:
-            cleaned = self._cleaner.clean(self.answers.texts[task].raw, chain)
-            pairs = zip(cleaned, self.answers.references[task], strict=True)
+            pairs = zip(self._texts(task, chain), self.answers.references[task], strict=True)
             self._tried[task, chain] = np.array([self._score(task, text, wanted) for text, wanted in pairs])
         return self._tried[task, chain]
 
@@ -95,9 +112,9 @@ def ablate(
     trials = [Trials(answers, rules, judge, bootstrap, cleaner) for answers in sets]
     steps = rules.steps
     kept, dropped = eliminate(trials, steps)
-    changed, changes = what_changes(sets, rules)
+    changes = what_changes(sets, rules)
     facts = [RuleFacts(rule=str(s), cases=_cases(rules, s), kept=s in kept, changes=changes[s]) for s in steps]
-    return facts, [_result(trial, rules, kept, changed[trial.answers.name], cleaner) for trial in trials], dropped
+    return facts, [_result(trial, rules, kept, cleaner) for trial in trials], dropped
 
 
 def eliminate(trials: Sequence[Trials], steps: Sequence[Step]) -> tuple[list[Step], list[Dropped]]:
@@ -121,30 +138,20 @@ def eliminate(trials: Sequence[Trials], steps: Sequence[Step]) -> tuple[list[Ste
     return kept, dropped
 
 
-def pays(gains: Sequence[Gain]) -> bool:
-    """Whether a rule's interval is above 0 on at least one set and below it on none."""
-    verdicts = {gain.verdict for gain in gains}
-    return "pays" in verdicts and "harms" not in verdicts
-
-
-def what_changes(
-    sets: Sequence[SavedAnswers], rules: RuleSet
-) -> tuple[dict[str, Counter[Step]], dict[Step, list[Change]]]:
-    """By set, how many texts each step changes in the chain; and of each step the first changes that differ."""
-    counts: dict[str, Counter[Step]] = {answers.name: Counter() for answers in sets}
+def what_changes(sets: Sequence[SavedAnswers], rules: RuleSet) -> dict[Step, list[Change]]:
+    """Of each step the first changes that differ, as it meets the texts in the chain."""
     changes: dict[Step, dict[str, Change]] = {step: {} for step in rules.steps}
     for answers in sets:
         for task, texts in answers.texts.items():
             chain = rules.for_task(task).rules
             for id, raw in zip(texts.ids, texts.raw, strict=True):
-                before, found = raw, list(edits(raw, chain))
-                counts[answers.name].update({step for step, _, _ in found})
-                for step, _, after in found:
+                before = raw
+                for step, _, after in edits(raw, chain):
                     if len(changes[step]) < MOST_CHANGES:
                         change = Change(answers=answers.name, task=task, id=id, before=before, after=after)
                         changes[step].setdefault(before, change)
                     before = after
-    return counts, {step: list(of_step.values()) for step, of_step in changes.items()}
+    return {step: list(of_step.values()) for step, of_step in changes.items()}
 
 
 def served(task: str, texts: Texts, rules: RuleSet, cleaner: Cleaner) -> ServedTask:
@@ -170,9 +177,7 @@ def without(steps: Iterable[Step], dropped: Step) -> list[Step]:
     return [step for step in steps if step != dropped]
 
 
-def _result(
-    trial: Trials, rules: RuleSet, kept: Sequence[Step], changed: Mapping[Step, int], cleaner: Cleaner
-) -> SetResult:
+def _result(trial: Trials, rules: RuleSet, kept: Sequence[Step], cleaner: Cleaner) -> SetResult:
     """One set's part of the record."""
     steps, answers = rules.steps, trial.answers
     alone = trial.gains(((step,), ()) for step in steps)
@@ -191,7 +196,6 @@ def _result(
         kept_gain=kept_gain,
         rules=[
             RuleGain(
-                changed=changed[step],
                 alone=alone[n],
                 chain=in_chain[n],
                 beside_kept=beside[n],

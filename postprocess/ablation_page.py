@@ -14,7 +14,8 @@ from eval.table import label
 from oneday.page import breakable, render_template, shorten
 from oneday.svg_plot import FAINT, INK, MARKS, SERIES, axes_svg, legend, name_rows
 from postprocess.ablation_record import Ablation, Gain, RuleGain, SetResult
-from postprocess.ablation_table import does_something, gain, percent, score, signed
+from postprocess.ablation_table import does_something, gain, pays_after_all, percent, score, signed, texts
+from postprocess.sign_test import fewest_rows
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -29,9 +30,11 @@ def render_page(record: Ablation) -> str:
     tasks = [task for answers in record.sets for task in answers.served]
     return render_template(
         TEMPLATE,
-        (breakable, by_task, gain, label, quoted, score),
+        (breakable, by_task, gain, label, quoted, score, texts),
         record=record,
         percent=percent(record),
+        fewest_rows=fewest_rows(record.confidence),
+        pays_after_all=pays_after_all(record),
         chain_plot=gains_plot(record, "chain", lambda rule: rule.chain),
         alone_plot=gains_plot(record, "alone", lambda rule: rule.alone),
         acting=[[(s, s.rules[n]) for s in record.sets if does_something(s.rules[n])] for n in range(len(record.rules))],
@@ -54,7 +57,7 @@ def quoted(text: str) -> str:
 
 
 def gains_plot(record: Ablation, name: str, of_rule: Callable[[RuleGain], Gain]) -> Markup:
-    """The gain of each rule on every set with its interval, a line a rule; filled where it is above or below 0."""
+    """The gain of each rule on every set with its interval, a line a rule; filled where it pays or harms."""
     sets = record.sets
     names = [f"{number} {rule.rule.partition(':')[0]}" for number, rule in enumerate(record.rules, start=1)]
 
@@ -76,13 +79,13 @@ def gains_plot(record: Ablation, name: str, of_rule: Callable[[RuleGain], Gain])
 
 
 def _draw_set(axes: "Axes", number: int, sets: int, gains: Sequence[Gain], answers: SetResult) -> None:
-    """One set's marks: hollow where the interval includes 0."""
+    """One set's marks: hollow where the gain is not shown to be above or below 0."""
     colour, mark = SERIES[number % MOST_IN_LEGEND], MARKS[number % MOST_IN_LEGEND]
     shift = (number - (sets - 1) / 2) * 0.64 / sets
     axes.plot([], [], mark, color=colour, markersize=6, label=label(answers.name))
     for row, found in enumerate(gains):
         bars = [[max(found.gain - found.low, 0)], [max(found.high - found.gain, 0)]]
-        filled = colour if found.verdict != "not shown" else "none"
+        filled = colour if found.verdict in ("pays", "harms") else "none"
         axes.errorbar(
             [found.gain], [row + shift], xerr=bars, fmt=mark, color=colour, markersize=5, markerfacecolor=filled
         )

@@ -1,12 +1,13 @@
 """What each rule is worth, as typed records: what `12_ablate/ablation.json` holds."""
 
+from collections.abc import Sequence
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from eval.scores import Gap, Interval
 
-Verdict = Literal["pays", "not shown", "harms"]
+Verdict = Literal["pays", "harms", "not shown", "changes nothing"]
 
 
 class Record(BaseModel):
@@ -16,28 +17,34 @@ class Record(BaseModel):
 
 
 class Gain(Record):
-    """A paired difference in macro average, with its bootstrap interval."""
+    """What one choice of rules scores more than another in macro average, with its bootstrap interval.
+
+    `texts` counts the rows that read otherwise, `better` and `worse` those that score more and less for it.
+    It pays or harms if the interval lies on one side of 0 and a sign test on the rows agrees.
+    """
 
     gain: Gap
     low: Gap
     high: Gap
+    texts: int = Field(ge=0)
+    better: int = Field(ge=0)
+    worse: int = Field(ge=0)
+    verdict: Verdict
 
-    @property
-    def verdict(self) -> Verdict:
-        """Whether the interval is above 0, includes it, or is below."""
-        if self.low > 0:
-            return "pays"
-        return "harms" if self.high < 0 else "not shown"
+
+def pays(gains: Sequence[Gain]) -> bool:
+    """Whether a rule pays on at least one set and harms none."""
+    verdicts = {gain.verdict for gain in gains}
+    return "pays" in verdicts and "harms" not in verdicts
 
 
 class RuleGain(Record):
-    """A rule on one set of answers. `changed` counts the texts that it changes in the chain of all rules.
+    """A rule on one set of answers.
 
     `alone`: the score with the rule alone minus that with none. `chain`: with all rules minus all others; `by_task`
     has that gain for each task where it is not 0. `beside_kept`: with it and the rules that pay minus those without it.
     """
 
-    changed: int = Field(ge=0)
     alone: Gain
     chain: Gain
     beside_kept: Gain
@@ -100,7 +107,7 @@ class Dropped(Record):
 
 
 class Ablation(Record):
-    """All of `ablation.json`."""
+    """All of `ablation.json`. `notes` tell what the texts do not show."""
 
     recipe: str
     rules_file: str
@@ -109,14 +116,9 @@ class Ablation(Record):
     rules: list[RuleFacts] = Field(min_length=1)
     sets: list[SetResult] = Field(min_length=1)
     dropped: list[Dropped]
+    notes: list[str]
 
     @property
     def kept(self) -> list[RuleFacts]:
         """The rules that pay."""
         return [rule for rule in self.rules if rule.kept]
-
-    @property
-    def by_chance(self) -> float:
-        """How many gains would be above 0 by chance, at most, if no rule did any good."""
-        tried = sum(rule.changed > 0 for answers in self.sets for rule in answers.rules)
-        return tried * (1 - self.confidence) / 2

@@ -4,17 +4,20 @@ from collections.abc import Iterator, Sequence
 
 from eval.scores import Interval
 from eval.table import label
-from postprocess.ablation_record import Ablation, Gain, RuleFacts, RuleGain, SetResult
+from postprocess.ablation_record import Ablation, Gain, RuleFacts, RuleGain, SetResult, pays
+from postprocess.sign_test import fewest_rows
 
 SCORES_HEAD = ("answers", "rows", "no rule", "all rules", "gain of all", "rules that pay", "gain of those")
 RULES_HEAD = (
     "rule",
     "answers",
-    "texts changed",
     "gain alone",
     "gain in the chain",
-    "",
-    "beside those that pay",
+    "texts: better, worse",
+    "verdict in the chain",
+    "gain beside those that pay",
+    "texts there: better, worse",
+    "verdict there",
     "kept",
 )
 
@@ -53,22 +56,26 @@ def rule_cells(record: Ablation) -> list[list[str]]:
         kept = "yes" if rule.kept else "no"
         found = [(answers, answers.rules[number]) for answers in record.sets if does_something(answers.rules[number])]
         if not found:
-            lines.append([f"`{rule.rule}`", "all", "0", "", "", "changes nothing", "", kept])
+            lines.append([f"`{rule.rule}`", "all", "", "", "0", "changes nothing", "", "0", "changes nothing", kept])
         for answers, of_set in found:
             name, shown = (f"`{rule.rule}`", kept) if answers is found[0][0] else ("", "")
-            lines.append(
-                [name, label(answers.name), *_gain_cells(of_set), of_set.chain.verdict, gain(of_set.beside_kept), shown]
-            )
+            judged = [*_judged_cells(of_set.chain), *_judged_cells(of_set.beside_kept)]
+            lines.append([name, label(answers.name), gain(of_set.alone), *judged, shown])
     return lines
 
 
-def _gain_cells(rule: RuleGain) -> list[str]:
-    return [str(rule.changed), gain(rule.alone), gain(rule.chain)]
+def _judged_cells(found: Gain) -> list[str]:
+    return [gain(found), texts(found), found.verdict]
+
+
+def texts(found: Gain) -> str:
+    """How many texts read otherwise, and how many of them score more and less: '51: 17, 2'."""
+    return f"{found.texts}: {found.better}, {found.worse}" if found.texts else "0"
 
 
 def does_something(rule: RuleGain) -> bool:
-    """Whether the rule changes a text of a set in the chain, or a score alone."""
-    return rule.changed > 0 or any((rule.alone.gain, rule.alone.low, rule.alone.high))
+    """Whether a text of the set reads otherwise for the rule, alone, in the chain or beside those that pay."""
+    return any(found.texts for found in (rule.alone, rule.chain, rule.beside_kept))
 
 
 def sentences(record: Ablation) -> Iterator[str]:
@@ -77,12 +84,27 @@ def sentences(record: Ablation) -> Iterator[str]:
     if record.dropped:
         order = "; ".join(f"`{dropped.rule}`" for dropped in record.dropped)
         yield f"Dropped in turn, the least gain first, each measured beside the rules left then: {order}."
+    if again := pays_after_all(record):
+        yield f"Dropped while another rule did its job, though beside those left in the end it pays: {listed(again)}."
+    yield (
+        "Alone: the rule against none. In the chain: all rules against all but it. Beside those that pay: it with them "
+        "against them without it; what is kept is decided there. Texts: how many read otherwise for it, and how many "
+        "of those score better and worse."
+    )
     yield (
         f"Macro averages over tasks, {percent(record)} % intervals from {record.resamples:,} resamples of the rows, "
-        "the same for all choices. A rule pays if its interval is above 0 on one set and below 0 on none; "
-        f"by chance alone, up to {record.by_chance:.1f} of the gains above 0 would be expected."
+        "the same for all choices. A rule pays (harms) on a set if its interval is above (below) 0 and a sign test on "
+        f"the texts that score better and worse agrees, so at least {fewest_rows(record.confidence)} must. Kept: "
+        "pays on one set, harms none. No allowance is made for how many rules and sets are tried."
     )
+    yield from record.notes
     yield "Rules chosen on the rows that are then reported flatter the score: choose on others (--generations)."
+
+
+def pays_after_all(record: Ablation) -> list[RuleFacts]:
+    """The rules that were dropped, but would pay beside those that are left."""
+    by_rule = zip(record.rules, *(answers.rules for answers in record.sets), strict=True)
+    return [rule for rule, *found in by_rule if not rule.kept and pays([each.beside_kept for each in found])]
 
 
 def listed(rules: Sequence[RuleFacts]) -> str:

@@ -2,11 +2,13 @@
 
     python -m postprocess.apply recipes/quickstart runs/quickstart/07_generate/tuned_zero_shot.jsonl --out clean.jsonl
 
-Every other field and the order of the fields stay. Reads a line at a time, so the file may be of any length. With
---explain it prints what each rule changes, and in how many texts.
+Every other field and the order of the fields stay; numbers are read and written in double precision. Reads a line at
+a time, so the file may be of any length. With --explain it prints what each rule changes, and in how many texts.
 """
 
 import json
+import math
+import signal
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
@@ -88,7 +90,7 @@ def clean(lines: Iterable[tuple[int, bytes]], source: str, field: str, choose: C
 def parse(line: bytes) -> Row:
     """The JSON object in a line. ValueError says what is there instead."""
     try:
-        row = json.loads(line.decode("utf-8-sig").rstrip())
+        row = json.loads(line.decode("utf-8-sig").rstrip(), parse_float=finite, parse_constant=no_constant)
     except json.JSONDecodeError as error:
         raise ValueError(f"not JSON: {error.msg} at character {error.pos + 1}") from error
     except UnicodeDecodeError as error:
@@ -100,6 +102,19 @@ def parse(line: bytes) -> Row:
     if not isinstance(row, dict):
         raise ValueError(f"not a JSON object but {kind_of(row)}")
     return row
+
+
+def finite(number: str) -> float:
+    """The number. ValueError for one that is too large, as it could not be written again."""
+    value = float(number)
+    if not math.isfinite(value):
+        raise ValueError(f"the number {number} is beyond double precision, which ends at 1.8e308; write it as a text")
+    return value
+
+
+def no_constant(name: str) -> float:
+    """ValueError: NaN and Infinity, which Python reads and writes, are no JSON."""
+    raise ValueError(f"not JSON: {name}; write null in its place")
 
 
 def kind_of(value: Any) -> str:
@@ -184,6 +199,17 @@ def run(
                 target.write(f"{cleaned.line}\n")
 
 
+@contextmanager
+def as_filters_end() -> Iterator[None]:
+    """End by SIGPIPE, as cat does, when what reads the output (`| head`) has closed it; files are put away first."""
+    try:
+        yield
+        sys.stdout.flush()
+    except BrokenPipeError:
+        signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+        signal.raise_signal(signal.SIGPIPE)
+
+
 def _counted(lines: Iterable[tuple[int, bytes]], count: Callable[[int], object]) -> Iterator[tuple[int, bytes]]:
     for number, line in lines:
         yield number, line
@@ -218,6 +244,7 @@ def main(argv: list[str] | None = None) -> int:
         if sum(given is not None for given in (case, task_field, prompt_field)) > 1:
             raise typer.BadParameter(WAYS)
 
+        @as_filters_end()
         def work() -> None:
             rules_file, loaded = load_rules(rules)
             choose = chooser(loaded, case_named(rules_file, loaded, case), task_field, prompt_field)

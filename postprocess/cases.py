@@ -10,7 +10,10 @@
 The first case that fits is taken. The references of a row are never looked at.
 """
 
+# ruff: noqa: RUF001 (full-width marks are meant)
+
 import re
+import string
 from collections.abc import Iterable
 from fnmatch import fnmatchcase
 from functools import cached_property
@@ -22,7 +25,23 @@ from oneday.config import Settings
 from postprocess.chain import Step
 
 DEFAULT = "default"
-OPTION = re.compile(r"(?:^|\s)\(?([A-Z])[.):]\s+(?=\S)")
+
+# What is around an option's letter: (A) [A] A) A. A、 A:
+AROUND = frozenset(("()", "[]", "（）", ")", "）", ".", "．", "、", ":"))
+COLON = ":"  # a dialogue's speakers too are "A: Hello" and "B: Fine"
+OPTION = r"(?P<opens>[(\[（]?)(?P<letter>[A-Za-z])(?P<closes>[)\]）.．、:])"
+BOLD = "[*_]*+"
+# At a line's start, maybe as a bullet. "A.D. 500" is none, "A. U.S. law" is one.
+SPACE_OR_TEXT = r"(?:[ \t]++(?=\S)|(?=\S)(?![A-Za-z]\.))"
+LINE = re.compile(rf"^[ \t]*+(?:[-*+•][ \t]++)?{BOLD}{OPTION}{BOLD}{SPACE_OR_TEXT}", re.MULTILINE)
+HEADING = r"\b(?:options|choices)\b[^\n:]{0,20}:"
+HEADED = re.compile(rf"{HEADING}{BOLD}\s*\Z", re.IGNORECASE)
+ONE_LINE = re.compile(
+    rf"(?:[?？;；]|{HEADING}){BOLD}\s*+(?P<line>{BOLD}[(\[（]?[Aa][)\]）.．、:][^\n]*+)", re.IGNORECASE
+)
+IN_LINE = re.compile(rf"(?<=[\s,;，；:?？]){BOLD}{OPTION}{BOLD}\s++(?=\S)")
+AFTER_END = string.whitespace + "*_`"
+WINDOW = 64  # characters before an option that tell whether a heading is there
 
 Text = Annotated[str, StringConstraints(min_length=1)]
 Visible = Annotated[str, StringConstraints(pattern=r"\S")]
@@ -31,8 +50,9 @@ Visible = Annotated[str, StringConstraints(pattern=r"\S")]
 class PromptMatch(Settings):
     """What a prompt must have, all of it at once.
 
-    `options`: at least so many options, lettered from A on, as "A. bank" or "(A) bank". `contains`: one of these texts,
-    upper and lower case aside. `ends_with`: one of these at its end, white space there aside. `every`: nothing.
+    `options`: at least so many options, lettered from A on (see `options_of`). `contains`: one of these texts.
+    `ends_with`: one of these at its end, white space and marks of bold and code there aside. `every`: nothing. Upper
+    and lower case are the same in `contains` and `ends_with`.
     """
 
     options: int | None = Field(default=None, ge=2, le=26)
@@ -50,11 +70,13 @@ class PromptMatch(Settings):
         """Whether the prompt has it all."""
         if self.options is not None and options_of(prompt) < self.options:
             return False
-        if self.contains:
-            folded = prompt.casefold()
-            if not any(text.casefold() in folded for text in self.contains):
-                return False
-        return not self.ends_with or prompt.rstrip().endswith(tuple(text.rstrip() for text in self.ends_with))
+        folded = prompt.casefold() if self.contains or self.ends_with else ""
+        if self.contains and not any(text.casefold() in folded for text in self.contains):
+            return False
+        if not self.ends_with:
+            return True
+        ends = tuple(text.casefold().rstrip() for text in self.ends_with)
+        return folded.rstrip().endswith(ends) or folded.rstrip(AFTER_END).endswith(ends)
 
 
 class Case(Settings):
@@ -125,15 +147,35 @@ class RuleSet(Settings):
 
 
 def options_of(prompt: str) -> int:
-    """The most options that a prompt has, lettered from A on.
+    """The most options that a prompt has, lettered from A on in one form: `(A) x`, `[A] x`, `A) x`, `A. x`, `A、x`.
 
-    A letter that is not the next one is passed over, as it may be an initial (A. John F. Kennedy); A begins anew.
+    Each begins a line, where `**A.** x`, `- A. x` and `A.x` are options too; or all are in one line, behind a question
+    mark, a semicolon, or "options:" or "choices:". Small letters are another form. `A: x` counts behind "options:" or
+    "choices:" alone, as a dialogue has it too. A letter that is not the next one is passed over; A begins anew.
     """
-    most = length = 0
-    for letter in OPTION.findall(prompt):
-        if letter == "A":
-            length = 1
-        elif letter == chr(ord("A") + length):
-            length += 1
-        most = max(most, length)
+    in_line = (IN_LINE.finditer(prompt, *found.span("line")) for found in ONE_LINE.finditer(prompt))
+    return max(_most(prompt, options) for options in (LINE.finditer(prompt), *in_line))
+
+
+def _begins(prompt: str, found: re.Match[str]) -> bool:
+    """Whether options begin with an A, and not a dialogue."""
+    if found["closes"] != COLON:
+        return True
+    return HEADED.search(prompt[max(0, found.start() - WINDOW) : found.start()]) is not None
+
+
+def _most(prompt: str, options: Iterable[re.Match[str]]) -> int:
+    """The most of these options of the prompt that follow one another in one form."""
+    most = 0
+    lengths: dict[tuple[str, bool], int] = {}
+    for found in options:
+        around, letter = found["opens"] + found["closes"], found["letter"]
+        form = around, letter.isupper()
+        if around not in AROUND:
+            continue
+        if letter in "Aa":
+            lengths[form] = int(_begins(prompt, found))
+        elif ord(letter.lower()) - ord("a") == lengths.get(form, 0):
+            lengths[form] += 1
+        most = max(most, lengths.get(form, 0))
     return most

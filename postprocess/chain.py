@@ -14,7 +14,7 @@ from pydantic import GetCoreSchemaHandler, ValidationError
 from pydantic_core import CoreSchema, core_schema
 
 import postprocess.rules  # noqa: F401  (registers them)
-from oneday.config import Settings, unknown_key
+from oneday.config import Settings, told, unknown_key
 from postprocess.rule import RULES, Edit, Rule, RuleFunction, one_line
 
 
@@ -115,15 +115,14 @@ def _validated(given: Any) -> Step:
 
 def _faults(error: ValidationError, rule: Rule) -> str:
     """All that is wrong with the parameters."""
-    told = []
+    faults = []
     for details in error.errors():
         key = ".".join(str(part) for part in details["loc"])
         if details["type"] == "extra_forbidden":
             names = rule.parameters.model_fields
-            told.append(f"{key}: {unknown_key(key, names) if names else 'the rule takes no parameters'}")
+            faults.append(f"{key}: {unknown_key(key, names) if names else 'the rule takes no parameters'}")
         elif details["type"] == "missing":
-            told.append(f"{key} is required")
+            faults.append(f"{key} is required")
         else:
-            message = details["msg"].removeprefix("Value error, ")
-            told.append(f"{key}: {message[0].lower()}{message[1:]} (given: {details['input']!r})")
-    return "; ".join(told)
+            faults.append(f"{key}: {told(details)} (given: {details['input']!r})")
+    return "; ".join(faults)

@@ -111,8 +111,9 @@ def cell(text: str) -> str:
 
 def check(path: Path) -> None:
     """ValueError unless the page in the file is that of today's rules."""
-    if not path.is_file() or path.read_text(encoding="utf-8") != page():
-        raise ValueError(f"{path} is not up to date with the rules; write it anew: {COMMAND}")
+    if not path.is_file() or path.read_bytes() != page().encode():
+        command = COMMAND if path == PAGE else f"{COMMAND} --out {path}"
+        raise ValueError(f"{path} is not up to date with the rules; write it anew: {command}")
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -125,6 +126,8 @@ def main(argv: list[str] | None = None) -> int:
         out: Annotated[Path, typer.Option(help="The page.", show_default=False)] = PAGE,
     ) -> int:
         def work() -> None:
+            if out.is_dir():
+                raise ValueError(f"--out {out} is a folder; name the page's file, such as {out / PAGE.name}")
             if check_only:
                 check(out)
                 print(f"{out} is up to date")

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from eval.config import Bootstrap
 from eval.scores import Interval
-from postprocess.ablation_record import Gain
+from postprocess.ablation_record import Gain, Verdict
+from postprocess.sign_test import shown
 
 Floats = NDArray[np.float64]
 DECIMALS = 12  # of what is reported: a sum that is 0 on paper must not come out as 1e-17 on one side of 0
@@ -23,6 +24,7 @@ class Draws:
     def __init__(self, rows: Sequence[int], config: Bootstrap) -> None:
         rng = np.random.default_rng(config.seed)
         self._counts = [_counts(rng.integers(0, n, size=(config.resamples, n))) for n in rows]
+        self._confidence = config.confidence
         self._tails = [50 * (1 - config.confidence), 50 * (1 + config.confidence)]
 
     def interval(self, scores: Sequence[Floats]) -> Interval:
@@ -30,15 +32,30 @@ class Draws:
         ((score, low, high),) = self._summaries([row[np.newaxis] for row in scores])
         return Interval(score=score, low=low, high=high)
 
-    def gains(self, differences: Sequence[Sequence[Floats]]) -> list[Gain]:
-        """The macro average of each list of paired differences, an array a task, with its interval.
+    def gains(self, differences: Sequence[Sequence[Floats]], texts: Sequence[int]) -> list[Gain]:
+        """The macro average of each list of paired differences, an array a task, with its interval and verdict.
 
-        They are resampled as differences, so that rows that do not differ add exactly nothing.
+        `texts` counts the rows of each list that read otherwise. They are resampled as differences, so that rows that
+        do not differ add exactly nothing.
         """
         if not differences:
             return []
         stacked = [np.stack(of_task) for of_task in zip(*differences, strict=True)]
-        return [Gain(gain=gain, low=low, high=high) for gain, low, high in self._summaries(stacked)]
+        rows = np.round(np.concatenate(stacked, axis=1), DECIMALS)
+        signs = zip((rows > 0).sum(axis=1).tolist(), (rows < 0).sum(axis=1).tolist(), strict=True)
+        return [
+            self._gain(*summary, changed, *better_worse)
+            for summary, changed, better_worse in zip(self._summaries(stacked), texts, signs, strict=True)
+        ]
+
+    def _gain(self, gain: float, low: float, high: float, texts: int, better: int, worse: int) -> Gain:
+        verdict: Verdict = "not shown" if texts else "changes nothing"
+        if shown(better, worse, self._confidence):
+            if low > 0 and better > worse:
+                verdict = "pays"
+            elif high < 0 and worse > better:
+                verdict = "harms"
+        return Gain(gain=gain, low=low, high=high, texts=texts, better=better, worse=worse, verdict=verdict)
 
     def _summaries(self, values: Sequence[Floats]) -> list[tuple[float, float, float]]:
         """Mean, lower and upper bound of each of the choices; `values` is [choices, rows] for each task."""

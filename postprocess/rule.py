@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import yaml
 from pydantic import create_model
 
-from oneday.config import Settings
+from oneday.config import Settings, one_letter
 
 
 class Edit(NamedTuple):
@@ -130,7 +130,7 @@ def in_words(schema: Mapping[str, Any]) -> str:
     if schema.get("type") == "array":
         return f"list of {in_words(schema['items'])}"
     if "pattern" in schema:
-        return f"text that matches {schema['pattern']}"
+        return one_letter(schema["pattern"]) or f"text that matches {schema['pattern']}"
     bounds = " and ".join(f"{sign} {one_line(schema[key])}" for key, sign in SIGNS.items() if key in schema)
     return " ".join(filter(None, [WORDS.get(schema.get("type", ""), "value"), bounds]))
 

@@ -1,10 +1,11 @@
 """Raw answers read from files, texts and references apart: what cleans a text gets `Texts`, without references."""
 
-from collections.abc import Mapping, Sequence
+from codecs import BOM_UTF8
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from oneday.files import iterate_jsonl
+from oneday.files import parse_line, read_lines
 from oneday.records import Prediction
 
 
@@ -39,7 +40,7 @@ def read_answers(name: str, paths: Sequence[Path], tasks: Mapping[str, object]) 
     """
     rows: dict[str, dict[str, Prediction]] = {}
     for path in paths:
-        for row in iterate_jsonl(path, Prediction):
+        for row in _predictions(path):
             if row.task not in tasks:
                 known = ", ".join(sorted(tasks)[:20])
                 raise ValueError(f"{path}: row {row.id}: the run has no task {row.task}; there are: {known}")
@@ -60,3 +61,9 @@ def read_answers(name: str, paths: Sequence[Path], tasks: Mapping[str, object]) 
         },
         {task: [tuple(row.answer) for row in of_task.values()] for task, of_task in sorted(rows.items())},
     )
+
+
+def _predictions(path: Path) -> Iterator[Prediction]:
+    """The rows of a file. Some editors put a byte order mark before the first, which is no part of it."""
+    lines = ((number, line.removeprefix(BOM_UTF8)) for number, line in read_lines(path))
+    return (parse_line(path, number, line, Prediction) for number, line in lines if line.strip())

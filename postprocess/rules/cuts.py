@@ -9,7 +9,7 @@ from pydantic import Field, StringConstraints
 
 from postprocess.rule import Edit, Example, rule
 
-BLANK_LINE = re.compile(r"\n[ \t\r]*\n")
+BLANK_LINE = re.compile(r"\r?\n[ \t\r]*\n")
 LINE_END = re.compile(r"[\r\n]")
 NOT_SPACE = re.compile(r"\S")
 
@@ -23,11 +23,19 @@ SENTENCE_END = re.compile(rf"[{ENDS}{SURE_ENDS}][{ENDS}{SURE_ENDS}{re.escape(CLO
 SURE_END = re.compile(f"[{SURE_ENDS}]")
 SENTENCE_BODY = re.compile(rf"[^\s{ENDS}{SURE_ENDS}{re.escape(CLOSING + OPENING)}]")
 
-# Those before a name, in English, Spanish, Swahili (Bw, Bi, Mhe, Dk, Mwl) and Hausa (Alh), and those before a figure.
-# "etc." and "Inc." are left out: they end sentences too, and a small letter behind tells when they do not.
+# Those before a name, in English, Spanish, Swahili (Bw, Bi, Mh, Mhe, Dk, Dkt, Mwl, Ndg) and Hausa (Alh, Mal), those
+# before a figure, and months and days. "etc." and "Inc." are left out: they end sentences too, and a small letter
+# behind tells when they do not.
 ABBREVIATIONS = frozenset((
     "Mr", "Mrs", "Ms", "Dr", "Prof", "Sr", "Sra", "St", "Mt", "Gen", "Col", "Capt", "Lt", "Sgt", "Rev", "Hon", "Gov",
-    "Sen", "Rep", "Bw", "Bi", "Mhe", "Dk", "Mwl", "Alh", "Fig", "vs", "cf", "ca",
+    "Sen", "Rep", "Bw", "Bi", "Mh", "Mhe", "Dk", "Dkt", "Mwl", "Ndg", "Alh", "Mal", "Fig", "vs", "cf", "ca", "approx",
+    "Feb", "Apr", "Jun", "Jul", "Aug", "Sep", "Sept", "Oct", "Nov", "Dec", "Tue", "Tues", "Wed", "Thu", "Thur",
+    "Thurs", "Fri",
+))  # fmt: skip
+# Those that are words and names too; "Na" is Swahili's "No", "Sh" the shilling.
+BEFORE_DIGIT = frozenset((
+    "No", "no", "Nos", "nos", "Na", "p", "pp", "Vol", "vol", "Ch", "Art", "Sec", "Sh", "Jan", "Mar", "Mon", "Sat",
+    "Sun",
 ))  # fmt: skip
 DOTTED = re.compile(r"(?:[^\W\d_]\.)+[^\W\d_]")
 # Words before an option's letter, which is no initial: "The answer is B. A bank is ...", in Swahili "Jibu ni B."
@@ -44,6 +52,7 @@ Stop = Annotated[str, StringConstraints(min_length=1)]
         Example("B\n\n### Input:\nnext", "B"),
         Example("one\ntwo\n", "one\ntwo\n"),
         Example(" B \n \t\nC", " B "),
+        Example("B\r\n\r\nC", "B"),
     ],
     stops=lambda: ("\n\n",),
 )
@@ -117,6 +126,7 @@ def first_line(text: str) -> Edit | None:
             "Dr. J. K. Mushi, e.g., came at 5 a.m. by bus! Then he left.",
             "Dr. J. K. Mushi, e.g., came at 5 a.m. by bus!",
         ),
+        Example("He is No. 1 since Jan. 6 at home. No. He left.", "He is No. 1 since Jan. 6 at home."),
         Example("他走了。我也走了。", "他走了。"),
         Example("The answer is B. A bank is safe.", "The answer is B."),
         Example("one sentence without an end", "one sentence without an end"),
@@ -125,8 +135,9 @@ def first_line(text: str) -> Edit | None:
 def first_sentence(text: str) -> Edit | None:
     """Keeps what stands up to the end of the first sentence, with its closing quotes and brackets.
 
-    A full stop ends none behind a title, an initial or letters with full stops between ("U.S."), behind the number of
-    a list's item, or before a small letter on the same line. Line ends alone end no sentence.
+    A full stop ends none behind a title, an initial or letters with full stops between ("U.S."), between "No" or a
+    month and a digit, behind the number of a list's item, or before a small letter on the same line. Line ends alone
+    end no sentence.
     """
     body = SENTENCE_BODY.search(text)
     if body is None:
@@ -146,13 +157,13 @@ def _ends_sentence(text: str, found: re.Match[str]) -> bool:
         return True
     if not text[end].isspace():
         return False
-    goes_on = text[end : end + WINDOW].lstrip(" \t\u00a0")[:1].islower()
-    if goes_on and marks[-1] not in "!?":
+    follows = text[end : end + WINDOW].lstrip(" \t\u00a0")[:1]
+    if follows.islower() and marks[-1] not in "!?":
         return False
-    return marks[0] != "." or marks[1:2] in tuple(ENDS) or not _is_abbreviated(text, found.start())
+    return marks[0] != "." or marks[1:2] in tuple(ENDS) or not _is_abbreviated(text, found.start(), follows)
 
 
-def _is_abbreviated(text: str, stop: int) -> bool:
+def _is_abbreviated(text: str, stop: int, follows: str) -> bool:
     """Whether the full stop belongs to the word before it: a title, an initial, dotted letters, an item's number."""
     line = text[max(0, stop - WINDOW) : stop]
     if is_start := stop <= WINDOW or "\n" in line:
@@ -163,4 +174,6 @@ def _is_abbreviated(text: str, stop: int) -> bool:
         return is_start and not before
     if len(word) == 1 and word.isupper():
         return not before or not (before[-1].lower() in BEFORE_OPTION or before[-1].endswith(":"))
+    if word in BEFORE_DIGIT:
+        return follows.isdigit()
     return word in ABBREVIATIONS or DOTTED.fullmatch(word) is not None

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Annotated, Literal
 
+import regex
 from pydantic import AfterValidator, Field
 from rapidfuzz import fuzz, process
 
@@ -16,6 +17,11 @@ LabelKind = Literal["sentiment", "entailment"]
 
 # A text that is longer than this many times the longest label (and some marks) is none of the labels.
 TIMES_AS_LONG, MARKS = 2, 16
+SHORT = 4  # letters; below, one letter more or less makes another word: "now", "not" and "no"
+WORD = regex.compile(r"[\p{L}\p{M}\p{N}]+")
+# English, Swahili (si, sio, siyo) and Hausa (ba, babu).
+NEGATIONS = frozenset(("not", "no", "non", "never", "si", "sio", "siyo", "ba", "babu"))
+PREFIXES = (*sorted(NEGATIONS), "un", "in", "im", "il", "ir", "dis", "mis", "anti")
 HOOKED = str.maketrans("ɓɗƙƴ", "bdky")  # Hausa's letters, as they are written where a keyboard lacks them
 JOINERS = re.compile(r"[-\s_\u2010-\u2015]+")  # in "Tsaka-tsaki"
 DOUBLED = re.compile(r"([b-df-hj-np-tv-z])\1")
@@ -46,14 +52,17 @@ Percent = Annotated[float, Field(ge=0, le=100)]
         Example("Positive.", "positive", {"labels": ["positive", "negative"]}),
         Example("positve", "positive", {"labels": ["positive", "negative"]}),
         Example("a good film", "a good film", {"labels": ["positive", "negative"]}),
+        Example("not positive", "not positive", {"labels": ["positive", "negative"]}),
         Example("active", "active", {"labels": ["inactive", "reactive"], "threshold": 80}),
     ],
     rewrites=True,
 )
-def nearest_label(text: str, *, labels: Labels, threshold: Percent = 80) -> Edit | None:
+def nearest_label(text: str, *, labels: Labels, threshold: Percent = 90) -> Edit | None:
     """Becomes the label whose similarity is highest and at least `threshold` (100 is equal); on a draw it stays.
 
-    The similarity is that of `rapidfuzz.fuzz.ratio`; case, Unicode forms and marks around a text do not count.
+    It stays too if it has more or fewer words than that label, if a negation (not, un-, si, ba) is in one of the two
+    alone, and if the label has under 4 letters and is not equal. The similarity is that of `rapidfuzz.fuzz.ratio`: 90
+    lets pass a letter too many or too few in a label of 6. Case, Unicode forms and marks around a text do not count.
     """
     if text in labels or len(text) > _longest(labels):
         return None
@@ -64,7 +73,8 @@ def nearest_label(text: str, *, labels: Labels, threshold: Percent = 80) -> Edit
     nearest = process.extract(said, known, scorer=fuzz.ratio, limit=2, score_cutoff=threshold)
     if not nearest or (len(nearest) == 2 and nearest[0][1] == nearest[1][1]):
         return None
-    return _instead(text, labels[nearest[0][2]])
+    label, _, place = nearest[0]
+    return _instead(text, labels[place]) if _is_meant(said, label) else None
 
 
 @rule(
@@ -91,6 +101,23 @@ def label_spelling(text: str, *, language: Language, labels: LabelKind = "sentim
         return None
     label = known.get(_spelling(said))
     return None if label is None or label == text else _instead(text, label)
+
+
+def _is_meant(said: str, label: str) -> bool:
+    """Whether a folded text that is like a folded label may be a misspelling of it: no other word, not its opposite."""
+    if said == label:
+        return True
+    words, known = WORD.findall(said), WORD.findall(label)
+    if len(label) < SHORT or len(words) != len(known) or NEGATIONS & (set(words) ^ set(known)):
+        return False
+    return not any(_negates(said, label, prefix) or _negates(label, said, prefix) for prefix in PREFIXES)
+
+
+def _negates(negation: str, word: str, prefix: str) -> bool:
+    """Whether the prefix is all, or most, of what `negation` has and `word` lacks."""
+    if not negation.startswith(prefix) or word.startswith(prefix):
+        return False
+    return fuzz.ratio(negation.removeprefix(prefix), word) > fuzz.ratio(negation, word)
 
 
 def _instead(text: str, label: str) -> Edit:

@@ -1,7 +1,8 @@
 r"""The rule that finds the final number of a worked answer and writes it in one form, as GSM8K and MATH score it.
 
 Digits are 0-9 alone. A number that a letter follows at once is none (5x, 18km, 1e5), so scientific notation stays as
-it is. "1,2,3" is three numbers. No digits are ever turned into a float: a number of any length comes out exactly.
+it is. "1,2,3" is three numbers, "5,00" none. A number that goes on (5 million, 3 + x, 12 and 14, 3 hours 20 minutes) is
+not taken in part. No digits are ever turned into a float: a number of any length comes out exactly.
 """
 
 import re
@@ -15,25 +16,48 @@ PREFIX = rf"(?:{SIGN}?(?:{CURRENCY})?|{CURRENCY}{SIGN})"
 DIGITS = r"(?:[0-9]{1,3}(?:,[0-9]{3})++(?![0-9])|[0-9]++)"
 UNSIGNED = rf"(?:[0-9]++/[0-9]++|{DIGITS}(?:\.[0-9]++)?+|\.[0-9]++)"
 NUMBER = rf"(?P<number>{PREFIX}(?P<digits>{UNSIGNED}))"
-# What follows must not make more of it: 5x, 2\pi, 2^10, 3 + 4, "1, 2", 10:30, 1 1/2, 1.2.3.
-GOES_ON = r"[^\W\d]|[ \t]*+(?:\^|\\(?!text|mathrm|mbox)[a-zA-Z]|(?:[-+*/=\u00d7\u00f7x:,][ \t]*+[$(]?|\.)?[0-9])"
+SPACE = r"[ \t\u00a0\u2009\u202f]"
+SCALE = r"(?i:hundred|thousand|(?:m|b|tr)illion|dozen|pi|squared|cubed)s?\b"  # 5 million
+# What follows must not make more of it: 5x, 2\pi, 2^10, 3 + x, 5!=120, 10**2, "1, 2", 10:30, 1 1/2, 1.2.3, 5 or 6.
+OPERAND = r"[*$(]*+(?:\.?[0-9]|[^\W\d_]\b|\\)"
+OPERATOR = r"(?:[-+/=\u2212\u2013\u2014\u00d7\u00f7\u00b7]|\*(?!\*)|\*\*(?=[0-9(]))"
+CLOSED = r"(?:\*\*(?![0-9(]))?+"  # **5** + 6
+REASON = r"(?:because|since|as|so)\b"
+MORE = [
+    r"\^|\\(?!text|mathrm|mbox)[a-zA-Z]",
+    rf"(?:[:,x]{SPACE}*+[*$(]*+|\.)?[0-9]",
+    rf"{OPERATOR}{SPACE}*+{OPERAND}",
+    rf"!{SPACE}*+[-+*/=]",
+    rf"(?:\\(?:text|mathrm|mbox)\{{[ ~]*+)?{SCALE}",
+    rf"(?<={SPACE})(?!{REASON})[^\W\d_]++(?:{SPACE}++[^\W\d_]++)?{SPACE}++[*]*+(?:{CURRENCY})?[0-9]",  # 3 hours 20
+]
+GOES_ON = rf"[^\W\d]|{CLOSED}{SPACE}*+(?:{'|'.join(MORE)})"
 STATED = re.compile(rf"[\s*:]*+(?:\\\(\s*+)?{NUMBER}(?!{GOES_ON})")
 WHOLE = re.compile(rf"\s*+(?=[^a-zA-Z]){NUMBER}\s*+(?:\\?%)?\$?\.?\s*+")
-BOXED = re.compile(rf"{WHOLE.pattern}(?:[a-zA-Z]{{2,}}+\s*+)*+")  # 18 apples
+BOXED = re.compile(rf"\s*+(?:[a-zA-Z]\s*+=)?{WHOLE.pattern}(?:(?!{SCALE})[a-zA-Z]{{2,}}+\s*+)*+")  # x = 18 apples
 
 HASHES = re.compile(r"####(?!#)")
-BRACES = re.compile(r"\\f?boxed\s*+\{|\\.|[{}]", re.DOTALL)
+BARE = rf"\\f?boxed\s*+(?P<bare>{UNSIGNED})(?!{GOES_ON})"  # \boxed 5
+BRACES = re.compile(rf"\\f?boxed\s*+\{{|{BARE}|\\.|[{{}}]", re.DOTALL)
 UNIT_OR_TEXT = r"\\(?:text|mathrm|mbox|textbf|mathbf)\s*+"
-LATEX = [  # in this order
-    (re.compile(UNIT_OR_TEXT + r"\{[^{}0-9]*+\}"), ""),
-    (re.compile(UNIT_OR_TEXT + r"\{([^{}]*+)\}"), r"\1"),
-    (re.compile(r"\\[dt]?frac\s*+\{([0-9]++)\}\s*+\{([0-9]++)\}"), r"\1/\2"),
-    (re.compile(r"\\[dt]?frac\s*+([0-9])([0-9])"), r"\1/\2"),
-    (re.compile(r"\{,\}"), ","),
-    (re.compile(r"\\[,!;: ()]|~|\^\{?\\circ\}?|(?<!\\)\$"), ""),  # thin spaces, degrees, the marks of a formula
+NO_DIGIT_BEFORE = r"(?<![0-9)}\]])(?<![0-9)}\]]\s)"
+LATEX = [  # in this order; what goes leaves a space, as the digits at its sides are no one number
+    (re.compile(UNIT_OR_TEXT + rf"\{{(?![^{{}}]*{SCALE})[^{{}}0-9]*+\}}"), " "),
+    (re.compile(UNIT_OR_TEXT + r"\{([^{}]*+)\}"), r" \1 "),
+    (re.compile(NO_DIGIT_BEFORE + r"\\[dt]?frac\s*+\{(-?[0-9]++)\}\s*+\{([0-9]++)\}(?![0-9])"), r"\1/\2"),
+    (re.compile(NO_DIGIT_BEFORE + r"\\[dt]?frac\s*+([0-9])([0-9])(?![0-9])"), r"\1/\2"),
+    (re.compile(r"(?:\{,\}|\\!,(?:\\!)?)"), ","),
+    (re.compile(r"\\[,!;: ()]|~|\^\{?\\circ\}?|(?<!\\)\$"), " "),  # spaces, degrees, the marks of a formula
 ]
+THIN_GROUPS = re.compile(r"(?<![0-9./,])[0-9]{1,3}(?:\\,[0-9]{3})++(?![0-9])")  # 1\,234
 DIGIT = re.compile("[0-9]")
-RUN = re.compile(r"(?<![0-9.,/])(?:[.,/]++|(?<![\w^]))[0-9]++(?:[.,/]*+[0-9]++)*+(?![^\W\d]|\^)")  # no word, no power
+# Digits with what joins them (10:30, 1 1/2); no word, no power.
+JOINT = r"(?:[.,/:]*+|[\u00a0\u2009\u202f]|[ \t]++(?=[0-9]++/[0-9]))"
+RUN = re.compile(
+    r"(?<![0-9.,/])(?<![0-9][:\u00a0\u2009\u202f])(?:[.,/]++|(?<![\w^]))"
+    rf"[0-9]++(?:{JOINT}[0-9]++)*+(?![^\W\d]|\^|{SPACE}*+{SCALE})"
+)
+LIST = re.compile(r"(?:[0-9]{1,2}(?:\.[0-9]++)?+,){2,}+[0-9]{1,2}(?:\.[0-9]++)?+")
 BEFORE_RUN = re.compile(rf"{PREFIX}\Z")
 
 
@@ -46,6 +70,7 @@ BEFORE_RUN = re.compile(rf"{PREFIX}\Z")
         Example("#### 24\n#### 24", "24"),
         Example("She has 3 + 4 = 7 apples.", "7", {"anywhere": True}),
         Example("She has 3 + 4 = 7 apples.", "She has 3 + 4 = 7 apples."),
+        Example("The answer is 5 million.", "The answer is 5 million."),
     ],
     rewrites=True,
 )
@@ -89,7 +114,7 @@ def _boxed(text: str) -> Edit | None:
     span = _last_box(text)
     if span is None:
         return None
-    plain = text[slice(*span)]
+    plain = THIN_GROUPS.sub(lambda group: group[0].replace(r"\,", ""), text[slice(*span)])
     for pattern, replacement in LATEX:
         plain = pattern.sub(replacement, plain)
     match = BOXED.fullmatch(plain)
@@ -104,7 +129,9 @@ def _last_box(text: str) -> tuple[int, int] | None:
     last = None
     for match in BRACES.finditer(text):
         token = match.group()
-        if token == "{" or len(token) > 2:  # the other tokens are }, \\{ and the like
+        if match["bare"]:
+            last = match.span("bare")
+        elif token == "{" or len(token) > 2:  # the other tokens are }, \\{ and the like
             opened.append(match.end() if len(token) > 2 else None)
         elif token == "}" and opened:
             start = opened.pop()
@@ -114,12 +141,12 @@ def _last_box(text: str) -> tuple[int, int] | None:
 
 
 def _last(text: str) -> Edit | None:
-    """The last number of the text that is no part of a word or a power; of "1,2,3" the 3."""
+    """The last number of the text that is no part of a word, a power, "5,00", 1 1/2 or 10:30; of "1,2,3" the 3."""
     for run in reversed(list(RUN.finditer(text))):
         digits = run.group().lstrip(",/")
         if digits.startswith("..") or text[run.start() - 1 : run.start()].isalpha():
             digits = digits.lstrip(".")  # a full stop, not a decimal point
-        if "," in digits and not re.fullmatch(UNSIGNED, digits):
+        if LIST.fullmatch(digits):
             digits = digits.rpartition(",")[2]
         if re.fullmatch(UNSIGNED, digits):
             start = _with_sign(text, run.end() - len(digits))

@@ -9,11 +9,11 @@ from pydantic import Field
 from postprocess.rule import Edit, Example, rule
 
 # Scripts that put no spaces between words: there each character counts as a word. Thai, Lao, Myanmar, Khmer, Chinese
-# and Japanese with their punctuation and full-width forms.
+# and Japanese with their punctuation and full-width forms. Digits stand together in every script.
 UNSPACED = (
     r"\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3001-\u30ff\u3400-\u9fff\uf900-\ufaff\uff01-\uff65\U00020000-\U0003ffff"
 )
-WORD = re.compile(rf"[{UNSPACED}]|[^\s{UNSPACED}]+")
+WORD = re.compile(rf"(?!\d)[{UNSPACED}]|(?:\d|[^\s{UNSPACED}])++")
 
 
 @rule(
@@ -23,6 +23,7 @@ WORD = re.compile(rf"[{UNSPACED}]|[^\s{UNSPACED}]+")
         Example("ndiyo\nndiyo ndiyo ndi", "ndiyo"),
         Example("我不知道。我不知道。我不知道。我不", "我不知道。"),
         Example("no, no, and no", "no, no, and no"),
+        Example("7 000 000 000", "7 000 000 000"),
         Example("yes yes", "yes yes"),
         Example("yes yes", "yes", {"repeats": 2}),
     ],
@@ -33,7 +34,8 @@ def collapse_repeats(
     """Keeps one copy of the words that the end of the text says at least `repeats` times in a row.
 
     One copy has at most `longest` words, parted by any white space. Behind the last whole copy there may be the
-    beginning of one more, with a word cut short. Again until no such end is left. Loops inside a word stay.
+    beginning of one more, with a word cut short. Again until no such end is left. Loops inside a word stay, and
+    copies without any letter: a number's zeros, a table's lines.
     """
     words = text.split() if text.isascii() else WORD.findall(text)
     if len(words) < repeats or len(set(words)) == len(words):
@@ -51,12 +53,14 @@ def _without_loop(words: list[str], count: int, repeats: int, longest: int) -> i
     if count < repeats:
         return 0
     last = words[count - 1]
+    lettered = next((place for place in range(count - 2, -1, -1) if any(map(str.isalpha, words[place]))), -1)
     best = 0
     for length, same in enumerate(_same_before(words, count - 1, min(longest, count // repeats)), start=1):
         before = words[count - 1 - length]
         if before.startswith(last) and (same + length + (before == last)) // length >= repeats:
             kept = count - 1 - same
-            best = min(best or kept, kept)
+            if kept - length <= lettered:  # the copy that is kept has a letter
+                best = min(best or kept, kept)
     return best
 
 

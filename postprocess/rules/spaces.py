@@ -20,6 +20,8 @@ SPACED_LINE_END = re.compile(" *\n")
 EDGES = (" ", "\n")
 # More marks on one letter than the 30 of UAX #15's Stream-Safe Text Format go: to order them takes the square of time.
 MARKS = regex.compile(r"(\p{M}{30})\p{M}++")
+# Where a fraction in one character, which NFKC takes apart, touches another number. U+215F is "1/" alone.
+BESIDE_FRACTION = regex.compile(r"(?<=\p{N})(?=[¼-¾⅐-⅟↉])|(?<=[¼-¾⅐-⅞↉])(?=\p{N})")
 
 
 @rule(
@@ -29,6 +31,7 @@ MARKS = regex.compile(r"(\p{M}{30})\p{M}++")
         Example("cafe\u0301", "caf\u00e9"),
         Example("\ufeffƙasa \n\n\tɗaya", "ƙasa\n\n ɗaya"),
         Example("ＡＢＣ １２３", "ABC 123", {"form": "NFKC"}),
+        Example("5½", "5 1⁄2", {"form": "NFKC"}),
         Example("one\n\ntwo", "one two", {"newlines": "space"}),
         Example("👩\u200d👧 na 👍", "👩\u200d👧 na 👍"),
     ],
@@ -41,12 +44,14 @@ def fix_spaces(
 
     Spaces at line ends, white space around the text, characters that show nothing or a broken one, and marks beyond 30
     on a letter go.
-    `newlines: space` puts all on one line.
+    `newlines: space` puts all on one line. `form: NFKC` loses meaning: 10² becomes 102.
     """
     if _is_plain(text, newlines == "keep") and (text.isascii() or unicodedata.is_normalized(form, text)):
         return None
-    fixed = unicodedata.normalize(form, MARKS.sub(r"\1", text))
-    fixed = LINE_ENDS.sub("\n", DROPPED.sub("", fixed))
+    fixed = DROPPED.sub("", text)
+    if form == "NFKC":
+        fixed = BESIDE_FRACTION.sub(" ", fixed)
+    fixed = LINE_ENDS.sub("\n", unicodedata.normalize(form, MARKS.sub(r"\1", fixed)))
     if newlines == "space":
         fixed = fixed.replace("\n", " ")
     fixed = SPACED_LINE_END.sub("\n", SPACES.sub(" ", fixed)).strip(" \n")

@@ -90,7 +90,7 @@ def test_all_faults_are_reported_together_each_with_file_line_and_key_path(toy: 
         pytest.param(
             "seed: 1\nschedule: {rate: 0}", "schedule.rate", 2, "greater than 0 (given: 0)", id="nested bound"
         ),
-        pytest.param("seed: 1\nvariants: {a: 1}", "variants", 2, "valid tuple", id="mapping for a list"),
+        pytest.param("seed: 1\nvariants: {a: 1}", "variants", 2, "a list, as [a, b]", id="mapping for a list"),
         pytest.param(
             "seed: 1\nvariants:\n- name: a\n  model: best", "variants.0.model", 4, "'base' or 'tuned'", id="choice"
         ),

@@ -1,12 +1,17 @@
 """The command on a toy run folder: its files, its tables, other rules and other answers, and every way to be wrong."""
 
 import json
+import os
 import re
+import signal
+import subprocess
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
+from eval.generate import STAGE as GENERATE
 from eval.score import run as score
 from eval.scores import read_scores
 from oneday.files import read_json, write_jsonl
@@ -59,12 +64,20 @@ def run_dir(recipe: "RecipeFolder", tmp_path: Path) -> Path:
     lines = "".join(entry.model_dump_json(by_alias=True) + "\n" for entry in entries)
     finish(recipe, folder, "01_collect", {"tasks.jsonl": lines})
     rows = predictions(choice="B\n\n### Input:", free="red | blue")
-    finish(recipe, folder, "07_generate", {f"{VARIANT}.jsonl": "".join(r.model_dump_json() + "\n" for r in rows)})
+    generate(recipe, folder, rows)
     return folder
 
 
-def finish(recipe: "RecipeFolder", run_dir: Path, folder: str, files: dict[str, str]) -> None:
-    """A stage's folder as the stage leaves it, report and all."""
+def generate(recipe: "RecipeFolder", run_dir: Path, rows: list[Prediction], **settings: object) -> None:
+    """07_generate as the recipe makes it, but for these settings; one that is None is absent, as in older reports."""
+    made_with = {**GENERATE.settings(recipe.load()), **settings}
+    files = {f"{VARIANT}.jsonl": "".join(row.model_dump_json() + "\n" for row in rows)}
+    shape = {key: value for key, value in made_with.items() if value is not None}
+    finish(recipe, run_dir, "07_generate", files, shape)
+
+
+def finish(recipe: "RecipeFolder", run_dir: Path, folder: str, files: dict[str, str], settings: object = None) -> None:
+    """A stage's folder as the stage leaves it, report and all; its settings are the files if none are given."""
 
     def write(_recipe: object, _run_dir: Path, output_dir: Path) -> Outcome:
         for name, text in files.items():
@@ -72,7 +85,8 @@ def finish(recipe: "RecipeFolder", run_dir: Path, folder: str, files: dict[str, 
         return Outcome({})
 
     name = folder.split("_", 1)[1]
-    stage = Stage(name, folder, "oneday.records", "", inputs=(), settings=lambda recipe: files, run=write)
+    shape = files if settings is None else settings
+    stage = Stage(name, folder, "oneday.records", "", inputs=(), settings=lambda recipe: shape, run=write)
     execute(stage, recipe.load(), run_dir, announce=lambda text: None)
 
 
@@ -121,13 +135,16 @@ def test_the_terminal_gets_markdown_with_bars_in_parameters_escaped(
     assert re.split(r"\s*\|\s*", cut)[1:-1] == [
         "`cut_at_blank_line`",
         "base zero shot",
-        "6",
-        "+0.500 (+0.500 to +0.500)",
-        "+0.500 (+0.500 to +0.500)",
+        *["+0.500 (+0.500 to +0.500)"] * 2,
+        "6: 6, 0",
         "pays",
         "+0.500 (+0.500 to +0.500)",
+        "6: 6, 0",
+        "pays",
         "yes",
     ]
+    head = re.split(r"\s*\|\s*", next(line for line in tables if "verdict" in line))[1:-1]
+    assert len(set(head)) == len(head) and all(head)
     assert "| all " in strip and "changes nothing" in strip
     assert r"[' \| ']" in stop and "harms" in stop
     assert "Rules that pay: `cut_at_blank_line`." in lines
@@ -150,7 +167,7 @@ def test_the_page_says_when_no_rule_pays(recipe: "RecipeFolder", run_dir: Path) 
     assert ablate(recipe, run_dir) == 0
     page = (run_dir / "12_ablate/ablation.html").read_text(encoding="utf-8")
     assert "No rule is shown to pay." in page
-    assert "changes no text" in page
+    assert "changes nothing" in page
 
 
 def test_the_same_answers_give_the_same_bytes(recipe: "RecipeFolder", run_dir: Path) -> None:
@@ -171,6 +188,18 @@ def test_a_second_run_is_skipped_but_shows_the_tables(
     said, _, again = capsys.readouterr().out.partition("|")
     assert "unchanged, skipped" in said
     assert again == tables
+
+
+def test_tables_that_nobody_reads_end_the_command_quietly(recipe: "RecipeFolder", run_dir: Path) -> None:
+    assert ablate(recipe, run_dir) == 0
+    module = [sys.executable, "-m", "postprocess.ablate", str(recipe.path), "--out", str(run_dir)]
+    read_end, write_end = os.pipe()
+    os.close(read_end)
+    command = [*module, "--rules", str(recipe.path / "candidates.yaml")]
+    buffered = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+    done = subprocess.run(command, stdout=write_end, stderr=subprocess.PIPE, check=False, env=buffered)
+    os.close(write_end)
+    assert (done.returncode, done.stderr) == (-signal.SIGPIPE, b"")
 
 
 def test_other_answers_make_one_set_or_sets_of_their_names(
@@ -201,6 +230,95 @@ def test_other_answers_need_no_generate_and_are_read_again_when_they_change(
     assert ablate(recipe, run_dir, "--generations", file) == 0
     assert "runs again: the recipe changed" in capsys.readouterr().out
     assert read(run_dir).sets[0].none.score == 1
+
+
+def told(run_dir: Path, capsys: pytest.CaptureFixture[str]) -> str:
+    """What the command printed. The notes of the record are in it and on the page."""
+    printed = capsys.readouterr().out
+    page = (run_dir / "12_ablate/ablation.html").read_text(encoding="utf-8")
+    assert all(note in printed and note in page for note in read(run_dir).notes)
+    return printed
+
+
+ENDED = "These texts were ended at the first blank line while they were generated"
+CHANGED = "The recipe has changed since these texts were generated"
+
+
+def test_whole_texts_of_the_recipe_as_it_is_need_no_note(
+    recipe: "RecipeFolder", run_dir: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    recipe.edit("eval.yaml", stop_at_blank_line=False)
+    generate(recipe, run_dir, predictions(choice="B"))
+    assert ablate(recipe, run_dir) == 0
+    assert read(run_dir).notes == []
+
+
+@pytest.mark.parametrize("unsaid", [False, True])
+def test_texts_that_were_ended_at_a_blank_line_are_told_though_an_older_report_does_not_say_so(
+    recipe: "RecipeFolder", run_dir: Path, capsys: pytest.CaptureFixture[str], unsaid: bool
+) -> None:
+    recipe.edit("eval.yaml", stop_at_blank_line=True)
+    generate(recipe, run_dir, predictions(choice="B"), stop_at_blank_line=None if unsaid else True)
+    assert ablate(recipe, run_dir) == 0
+    printed = told(run_dir, capsys)
+    assert ENDED in printed and "stop_at_blank_line: false in eval.yaml" in printed
+    assert CHANGED not in printed
+
+
+def test_texts_made_with_other_settings_are_measured_and_told_with_the_command_that_makes_them_anew(
+    recipe: "RecipeFolder", run_dir: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    recipe.edit("eval.yaml", stop_at_blank_line=False)
+    generate(recipe, run_dir, predictions(choice="B"), stop_at_blank_line=None, batch_size=77)
+    assert ablate(recipe, run_dir) == 0
+    printed = told(run_dir, capsys)
+    assert ENDED in printed and f"{CHANGED} (batch_size, stop_at_blank_line)" in printed
+    assert f"python -m eval.generate {recipe.path} --out {run_dir}" in printed
+    generate(recipe, run_dir, predictions(choice="B"))  # the same bytes, with the recipe's settings
+    assert ablate(recipe, run_dir) == 0
+    assert read(run_dir).notes == []
+
+
+def test_of_answers_of_other_files_nothing_is_told(recipe: "RecipeFolder", run_dir: Path, tmp_path: Path) -> None:
+    generate(recipe, run_dir, predictions(choice="B"), stop_at_blank_line=True, batch_size=77)
+    write_jsonl(tmp_path / "saved.jsonl", predictions(choice="B"))
+    assert ablate(recipe, run_dir, "--generations", tmp_path / "saved.jsonl") == 0
+    assert read(run_dir).notes == []
+
+
+def test_a_recipe_folder_stands_for_its_rules(recipe: "RecipeFolder", run_dir: Path, tmp_path: Path) -> None:
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other/rules.yaml").write_text("default: [first_line]\n", encoding="utf-8")
+    assert ablate(recipe, run_dir, "--rules", tmp_path / "other") == 0
+    assert ([fact.rule for fact in read(run_dir).rules], read(run_dir).rules_file) == (["first_line"], "rules.yaml")
+
+
+def test_a_byte_order_mark_is_no_part_of_the_first_answer(
+    recipe: "RecipeFolder", run_dir: Path, tmp_path: Path
+) -> None:
+    file = tmp_path / "saved.jsonl"
+    write_jsonl(file, predictions(choice="B"))
+    file.write_bytes(b"\xef\xbb\xbf" + file.read_bytes())
+    assert ablate(recipe, run_dir, "--generations", file) == 0
+    assert read(run_dir).sets[0].rows == 6
+
+
+@pytest.mark.parametrize("given", ["Base={file}", "=x.jsonl", "left="])
+def test_a_name_of_answers_that_is_wrong_is_told_with_what_is_allowed(
+    recipe: "RecipeFolder", run_dir: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], given: str
+) -> None:
+    file = tmp_path / "saved.jsonl"
+    write_jsonl(file, predictions(choice="B"))
+    given = given.format(file=file)
+    assert ablate(recipe, run_dir, "--generations", given) == 1
+    error = capsys.readouterr().err
+    assert f"--generations {given}: " in error and "lower-case letters, digits and _" in error
+
+
+def test_a_file_with_an_equals_sign_in_its_name_is_read(recipe: "RecipeFolder", run_dir: Path, tmp_path: Path) -> None:
+    write_jsonl(tmp_path / "t=0.jsonl", predictions(choice="B"))
+    assert ablate(recipe, run_dir, "--generations", tmp_path / "t=0.jsonl") == 0
+    assert read(run_dir).sets[0].name == "generations"
 
 
 def test_a_dry_run_changes_nothing(recipe: "RecipeFolder", run_dir: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import pty
+import signal
 import subprocess
 import sys
 import termios
@@ -78,7 +79,7 @@ def test_the_case_is_that_of_the_task_else_of_the_prompt_else_default(
 
 
 def test_a_named_field_alone_decides_the_case(rules: Path, tmp_path: Path, capsys: Capture) -> None:
-    file = write(tmp_path, {"task": "commonsenseqa", "kind": "x", "question": "A. a B. b", "prediction": RAW})
+    file = write(tmp_path, {"task": "commonsenseqa", "kind": "x", "question": "A. a\nB. b", "prediction": RAW})
     assert cleaned(capsys, rules, file, "--task-field", "kind")[0]["prediction"] == "B \n\nC"
     assert cleaned(capsys, rules, file, "--prompt-field", "question")[0]["prediction"] == "B "
 
@@ -138,15 +139,28 @@ def test_standard_input_is_read_and_standard_output_written(rules: Path) -> None
     assert done.stderr.decode() == "Error: standard input:2: not a JSON object but a list\n"
 
 
-def test_a_closed_pipe_ends_the_command_with_a_message(rules: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("options", [(), ("--explain", "--out", "{folder}/out.jsonl")])
+def test_a_closed_pipe_ends_the_command_as_it_ends_cat(rules: Path, tmp_path: Path, options: tuple[str, ...]) -> None:
     file = write(tmp_path, *[{"prediction": f" {number}"} for number in range(20_000)])
-    command = [sys.executable, "-m", "postprocess.apply", str(rules), str(file)]
+    options = tuple(option.format(folder=tmp_path) for option in options)
+    command = [sys.executable, "-m", "postprocess.apply", str(rules), str(file), *options]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         assert process.stdout is not None and process.stderr is not None
-        assert process.stdout.readline() == b'{"prediction":"0"}\n'
+        assert process.stdout.readline() in (b'{"prediction":"0"}\n', b"line 1, case default\n")
         process.stdout.close()
-        assert process.stderr.read().decode() == "Error: Broken pipe\n"
-    assert process.returncode == 1
+        assert process.stderr.read() == b""
+    assert process.returncode == -signal.SIGPIPE
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["in.jsonl", "rules.yaml"]
+
+
+def test_a_pipe_that_was_closed_before_a_short_output_ends_the_command_quietly(rules: Path, tmp_path: Path) -> None:
+    file = write(tmp_path, {"prediction": " a"})
+    read, written = os.pipe()
+    os.close(read)
+    command = [sys.executable, "-m", "postprocess.apply", str(rules), str(file)]
+    done = subprocess.run(command, stdout=written, stderr=subprocess.PIPE, check=False)
+    os.close(written)
+    assert (done.returncode, done.stderr) == (-signal.SIGPIPE, b"")
 
 
 def test_explain_prints_before_and_after_of_each_rule_and_a_table(rules: Path, tmp_path: Path, capsys: Capture) -> None:
@@ -203,6 +217,12 @@ def test_explain_writes_the_lines_to_out_too(rules: Path, tmp_path: Path, capsys
             '{"few_shot_prompt": {}, "prediction": "a"}',
             "field 'few_shot_prompt' is not a text but an object; name another with --prompt-field",
         ),
+        (
+            '{"prediction": "a", "score": -1e400}',
+            "the number -1e400 is beyond double precision, which ends at 1.8e308; write it as a text",
+        ),
+        ('{"prediction": "a", "score": NaN}', "not JSON: NaN; write null in its place"),
+        ('{"prediction": "a", "score": [-Infinity]}', "not JSON: -Infinity; write null in its place"),
         ("[" * 100_000, "the JSON is nested too deep to read"),
     ],
 )

@@ -89,7 +89,26 @@ def test_all_faults_of_all_steps_are_told_at_once(tmp_path: Path) -> None:
 def test_a_wrong_value_is_told_with_its_place_in_the_parameter(tmp_path: Path) -> None:
     told = fault(tmp_path, "rules:\n  - cut_at_stop: {stops: ['Q:', 3]}\n")
     assert told.startswith(f"rules.yaml:2: rules.0: {RULES['cut_at_stop'].signature}: stops.1: ")
-    assert told.endswith("input should be a valid string (given: 3)")
+    assert told.endswith("input should be a valid string; put it in quotes (given: 3)")
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ("cut_at_stop: {stops: a}", "stops: input should be a list, as [a, b] (given: 'a')"),
+        (
+            "nearest_label: {labels: [yes, no]}",
+            "labels.0: input should be a valid string; put it in quotes (given: True); "
+            "labels.1: input should be a valid string; put it in quotes (given: False)",
+        ),
+        ("first_option_letter: {last: e}", "last: input should be a capital letter from B to Z (given: 'e')"),
+    ],
+)
+def test_a_wrong_value_is_told_in_the_words_of_yaml(tmp_path: Path, given: str, message: str) -> None:
+    told = fault(tmp_path, f"rules:\n  - {given}\n")
+    assert told.startswith("rules.yaml:2: rules.0: ")
+    assert told.endswith(f"): {message}")
+    assert "text that matches" not in told
 
 
 @pytest.mark.parametrize("given", ["3", "{strip: {}, first_line: {}}", "{}", "[strip]", "{strip: [a]}", "{1: {}}"])

@@ -79,16 +79,27 @@ def test_check_passes_on_the_page_that_was_written(tmp_path: Path, capsys: pytes
     assert capsys.readouterr().out.splitlines()[-1] == f"{file} is up to date"
 
 
-@pytest.mark.parametrize("left", [None, "old"])
+@pytest.mark.parametrize("left", [None, b"old", b"\xff\x00"])
 def test_check_fails_on_an_old_page_and_writes_none(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], left: str | None
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], left: bytes | None
 ) -> None:
     file = tmp_path / "rules.md"
     if left is not None:
-        file.write_text(left, encoding="utf-8")
+        file.write_bytes(left)
     assert main(["--check", "--out", str(file)]) == 1
-    assert "is not up to date with the rules; write it anew: python -m postprocess.gallery" in capsys.readouterr().err
-    assert (file.read_text(encoding="utf-8") if left else file.exists()) == (left or False)
+    afresh = f"write it anew: python -m postprocess.gallery --out {file}"
+    assert capsys.readouterr().err == f"Error: {file} is not up to date with the rules; {afresh}\n"
+    assert (file.read_bytes() if file.exists() else None) == left
+
+
+@pytest.mark.parametrize("options", [(), ("--check",)])
+def test_a_folder_cannot_be_the_page(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], options: tuple[str, ...]
+) -> None:
+    assert main(["--out", str(tmp_path), *options]) == 1
+    told = f"--out {tmp_path} is a folder; name the page's file, such as {tmp_path}/rules.md"
+    assert capsys.readouterr().err == f"Error: {told}\n"
+    assert not list(tmp_path.iterdir())
 
 
 def test_steps_on_the_page_are_yaml() -> None:

@@ -58,6 +58,7 @@ def test_signature_tells_every_kind_of_parameter_as_yaml_has_it(own_rules: dict[
         only: Literal["one"] = "one",
         end: str | None = None,
         letter: Annotated[str, Field(pattern="^[B-Z]$")] = "E",
+        code: Annotated[str, Field(pattern="^[a-z]+$")] = "sw",
         pairs: tuple[tuple[str, str], ...] = (("a", "\n"),),
         anything: Any = "",
     ) -> Edit | None:
@@ -66,7 +67,8 @@ def test_signature_tells_every_kind_of_parameter_as_yaml_has_it(own_rules: dict[
 
     assert own_rules["all_kinds"].signature == (
         "all_kinds(share: number > 0 and < 1 = 0.5, both: true or false = true, language: swahili or 'no' = 'no', "
-        "only: one = one, end: text or null = null, letter: text that matches ^[B-Z]$ = E, "
+        "only: one = one, end: text or null = null, letter: capital letter from B to Z = E, "
+        "code: text that matches ^[a-z]+$ = sw, "
         "pairs: list of [text, text] = [[a, \"\\n\"]], anything: value = '')"
     )
 

@@ -23,7 +23,7 @@ ANY = st.text(alphabet=st.characters(categories=["L", "M", "N", "P", "S", "Z", "
 THOROUGH = settings(max_examples=300, deadline=None)
 # The characters that the rules look at, and words that they know.
 PIECES = st.sampled_from(
-    [*" \t\n\r.!?…。！\"')”»aAQ:1é是\u00a0\u2028\ud800", "\n\n", "Dr", "U.S", "is B", "e.g.", "3.5"]
+    [*" \t\n\r.!?…。！\"')”»aAQ:1é是\u00a0\u2028\ud800", "\n\n", "Dr", "U.S", "is B", "e.g.", "3.5", "No.", "Jan"]
 )
 TEXTS = ANY | st.lists(PIECES, max_size=25).map("".join)
 
@@ -64,7 +64,10 @@ def test_a_long_text_does_not_hang_a_rule(each: Step, piece: str) -> None:
         pytest.param("", "", id="nothing"),
         pytest.param(" B \n\nC", " B ", id="space is left to the next rule"),
         pytest.param("B\n\n\n\nC", "B", id="several blank lines"),
-        pytest.param("B\r\n\r\nC", "B\r", id="Windows line ends"),
+        pytest.param("B\r\n\r\nC", "B", id="Windows line ends"),
+        pytest.param("B\r\n \t\r\nC", "B", id="Windows line of white space"),
+        pytest.param("B\r\nC\r\n", "B\r\nC\r\n", id="Windows line ends alone"),
+        pytest.param("B\r\n\nC", "B", id="Windows line end before another"),
     ],
 )
 def test_text_is_cut_at_the_first_blank_line(text: str, expected: str) -> None:
@@ -167,6 +170,17 @@ def test_first_line_that_is_not_blank_is_kept(text: str, expected: str) -> None:
         pytest.param("Mr. and Mrs. Bello left. I stayed.", "Mr. and Mrs. Bello left.", id="titles"),
         pytest.param("Bw. Juma na Bi. Asha walifika. Kisha...", "Bw. Juma na Bi. Asha walifika.", id="Swahili titles"),
         pytest.param("Alh. Musa ya tafi. Ya dawo.", "Alh. Musa ya tafi.", id="Hausa title"),
+        pytest.param("He was held on Jan. 6 in Paris. I left.", "He was held on Jan. 6 in Paris.", id="month and day"),
+        pytest.param("I saw Jan. He left.", "I saw Jan.", id="a name as a month's"),
+        pytest.param("On Wed. Musa left. I stayed.", "On Wed. Musa left.", id="day"),
+        pytest.param("In Aug. Or Sept. 2020 it fell. So?", "In Aug. Or Sept. 2020 it fell.", id="months"),
+        pytest.param("It costs approx. 5 pounds. Buy it.", "It costs approx. 5 pounds.", id="approx."),
+        pytest.param("She is No. 1 in the world. He is not.", "She is No. 1 in the world.", id="number"),
+        pytest.param("No. He left.", "No.", id="no as an answer"),
+        pytest.param("See p. 5 and pp. 7-9. I did.", "See p. 5 and pp. 7-9.", id="pages"),
+        pytest.param("Dkt. Magufuli alifika. Kisha...", "Dkt. Magufuli alifika.", id="Swahili doctor"),
+        pytest.param("Mh. Rais na Ndg. Juma walifika. Sawa.", "Mh. Rais na Ndg. Juma walifika.", id="more Swahili"),
+        pytest.param("Mal. Sani ya tafi. Ya dawo.", "Mal. Sani ya tafi.", id="another Hausa title"),
         pytest.param("John F. Kennedy won. He left.", "John F. Kennedy won.", id="initial"),
         pytest.param("J. K. Rowling wrote it. I read it.", "J. K. Rowling wrote it.", id="initials"),
         pytest.param("The U.S. Senate sat. It voted.", "The U.S. Senate sat.", id="dotted letters"),

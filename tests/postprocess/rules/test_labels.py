@@ -50,13 +50,20 @@ ANY = st.text(alphabet=st.characters(exclude_categories=())) | st.lists(st.sampl
         ("\u201cpositive\u201d", "positive"),
         ("positve", "positive"),
         ("possitive!", "positive"),
-        ("positively", "positive"),
+        ("postive", "positive"),
+        ("negatve", "negative"),
+        ("positively", "positively"),
         ("\uff50ositive", "positive"),
         ("", ""),
         ("...", "..."),
         ("neutral", "neutral"),
         ("A good film", "A good film"),
         ("The film review is positive.", "The film review is positive."),
+        ("not positive", "not positive"),
+        ("not-positive", "not-positive"),
+        ("unpositive", "unpositive"),
+        ("unpositve", "unpositve"),
+        ("native", "native"),
         ("positive, as I said of the other film", "positive, as I said of the other film"),
     ],
 )
@@ -71,10 +78,56 @@ def test_threshold_says_how_near_a_text_must_be() -> None:
     assert step("nearest_label", labels=["True", "False"], threshold=0).apply("Felse?") == "False"
 
 
+@pytest.mark.parametrize("threshold", [0, 60, 80, 90])
+@pytest.mark.parametrize(
+    ("text", "labels"),
+    [
+        ("not positive", ["positive", "negative"]),
+        ("unpositive", ["positive", "negative"]),
+        ("Not negative", ["positive", "negative"]),
+        ("no positive", ["positive", "negative"]),
+        ("nonnegative", ["positive", "negative"]),
+        ("si chanya", ["Chanya", "Hasi"]),
+        ("sichanya", ["Chanya", "Hasi"]),
+        ("ba korau", ["Kyakkyawa", "Korau"]),
+        ("ba kyau", ["da kyau", "mummuna"]),
+        ("no hate speech", ["hate speech", "normal"]),
+        ("not duplicate", ["duplicate", "other"]),
+        ("duplicate", ["not duplicate", "other"]),
+        ("untrue", ["True", "False"]),
+        ("happy", ["unhappy", "neutral"]),
+        ("irrelevant", ["relevant", "off-topic"]),
+        ("disinformation", ["information", "opinion"]),
+        ("now", ["yes", "no"]),
+        ("not", ["yes", "no"]),
+        ("dis", ["yes", "no"]),
+        ("very positive", ["positive", "negative"]),
+    ],
+)
+def test_a_text_that_may_mean_another_thing_stays(text: str, labels: list[str], threshold: int) -> None:
+    assert step("nearest_label", labels=labels, threshold=threshold).edit(text) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "labels", "label"),
+    [
+        ("No.", ["yes", "no"], "no"),
+        ("YES!", ["yes", "no"], "yes"),
+        ("hate-speech", ["hate speech", "normal"], "hate speech"),
+        ("no hate spech", ["hate speech", "no hate speech"], "no hate speech"),
+        ("unhapppy", ["unhappy", "neutral"], "unhappy"),
+        ("diagree", ["agree", "disagree"], "disagree"),
+        ("ineutral", ["neutral", "positive"], "neutral"),
+    ],
+)
+def test_a_misspelt_label_becomes_it_with_its_negation(text: str, labels: list[str], label: str) -> None:
+    assert step("nearest_label", labels=labels).apply(text) == label
+
+
 def test_of_two_labels_as_near_none_is_taken() -> None:
-    between = step("nearest_label", labels=["cat", "car"], threshold=50)
-    assert between.edit("cab") is None
-    assert between.apply("cats") == "cat"
+    between = step("nearest_label", labels=["slate", "skate"], threshold=50)
+    assert between.edit("spate") is None
+    assert between.apply("slates") == "slate"
 
 
 def test_a_label_as_it_is_stays_though_another_contains_it() -> None:
@@ -94,8 +147,9 @@ def test_a_label_that_stands_in_the_text_is_cut_out_of_it() -> None:
         ({"labels": ["yes"]}, "give at least 2 labels"),
         ({"labels": ["yes", "Yes."]}, r"'yes' and 'Yes\.' differ in case or marks alone"),
         ({"labels": ["yes", " "]}, "' ' has no letter and no digit"),
-        ({"labels": "yes"}, "labels: input should be a valid tuple"),
-        ({"labels": ["yes", 1]}, "labels.1: input should be a valid string"),
+        ({"labels": "yes"}, r"labels: input should be a list, as \[a, b\] \(given: 'yes'\)"),
+        ({"labels": ["yes", 1]}, r"labels.1: input should be a valid string; put it in quotes \(given: 1\)"),
+        ({"labels": [True, "no"]}, r"labels.0: input should be a valid string; put it in quotes \(given: True\)"),
         ({"labels": ["yes", "no"], "threshold": 101}, "threshold: input should be less than or equal to 100"),
         ({"labels": ["yes", "no"], "threshold": -1}, "threshold: input should be greater than or equal to 0"),
         ({"labels": ["yes", "no"], "threshold": True}, "threshold: expected a number"),

@@ -13,43 +13,10 @@ from postprocess.rule import Edit
 
 GSM8K = Path(__file__).parents[3] / "../shared/data/gsm8k"
 NUMBER, ANYWHERE = step("final_number"), step("final_number", anywhere=True)
-PIECES = [
-    "0",
-    "7",
-    "12",
-    ",345",
-    ".",
-    ",",
-    "/",
-    "-",
-    "\u2212",
-    "+",
-    "$",
-    "\\$",
-    "€",
-    "%",
-    "\\%",
-    " ",
-    "\n",
-    "####",
-    "^",
-]
-PIECES += [
-    "\\boxed{",
-    "\\text{",
-    "\\frac{",
-    "{",
-    "}",
-    "{,}",
-    "\\,",
-    "\\",
-    "the answer is",
-    "answer: ",
-    "x",
-    "e5",
-    "\u0663",
-]
-PIECES += ["\u00b2", "\ud800", "\0", "*", "(", ")"]
+PIECES = ["0", "7", "12", ",345", ".", ",", "/", "-", "\u2212", "+", "$", "\\$", "€", "%", "\\%", " ", "\n", "####",
+          "^", "\\boxed{", "\\text{", "\\frac{", "{", "}", "{,}", "\\,", "\\", "the answer is", "answer: ", "x", "e5",
+          "\u0663", "\u00b2", "\ud800", "\0", "*", "(", ")", ":", "\u00a0", "\\!,", "\\boxed ", "\\frac12", "x=",
+          " million", " and ", "!", "\u2013", "\nQuestion"]  # fmt: skip
 ANY = st.text(alphabet=st.characters(exclude_categories=())) | st.lists(st.sampled_from(PIECES)).map("".join)
 
 
@@ -65,6 +32,10 @@ ANY = st.text(alphabet=st.characters(exclude_categories=())) | st.lists(st.sampl
         ("#### $1,234.50", "1234.5"),
         ("#### **70,000**", "70000"),
         ("#### 18 dollars", "18"),
+        ("The answer is 18 because 6 * 3 = 18", "18"),
+        ("The answer is 5!", "5"),
+        ("The answer is 18 dollars and some cents", "18"),
+        ("The answer is 5.\nQuestion: more?\nAnswer: 6", "5"),
         ("#### 5 apples, 3 pears", "5"),
         ("#### 3 + 4 = 7\n#### 7", "7"),
         ("#### -5", "-5"),
@@ -109,6 +80,10 @@ def test_a_stated_number_is_kept(text: str, number: str) -> None:
         (r"90^\circ", "90"),
         (r"90^{\circ}", "90"),
         (r"\boxed{7}", "7"),
+        (r"\frac{-1}{2}", "-1/2"),
+        ("x=5", "5"),
+        (r"$x = \frac{1}{2}$", "1/2"),
+        (r"1\,234\,567", "1234567"),
     ],
 )
 def test_a_number_that_fills_a_box_is_kept(content: str, number: str) -> None:
@@ -116,7 +91,14 @@ def test_a_number_that_fills_a_box_is_kept(content: str, number: str) -> None:
     assert NUMBER.apply(text) == ANYWHERE.apply(text) == number
 
 
-@pytest.mark.parametrize("content", ["x^2", r"2\sqrt{3}", r"2\pi", "(1, 2)", "x=5", r"\frac{a}{2}", "B", "1,2,3", ""])
+@pytest.mark.parametrize(
+    "content",
+    ["x^2", r"2\sqrt{3}", r"2\pi", "(1, 2)", r"\frac{a}{2}", "B", "1,2,3", "",
+     r"1\frac{4}{5}", r"3\dfrac{1}{2}", r"-2\frac{1}{3}", r"6\,\frac12", r"5\text{ or }6", r"3\text{ R }1",
+     r"9\text{:}30", r"3\;4", r"1\ 2", r"30^\circ15", r"10\text{2}", r"3\mathrm{e}5", r"1 \frac{4}{5}", r"\frac345",
+     r"\frac{3}{4}5", r"\frac{3}{4}\,500", r"1\,23", r"1234\,567", r"0.123\,456", "5 million", r"5\text{ million}",
+     "2 pi", "y=x=5", "5 or 6"],
+)  # fmt: skip
 def test_a_box_with_a_formula_leaves_the_text_as_it_is(content: str) -> None:
     text = rf"So 7 gives \boxed{{{content}}}."
     assert NUMBER.edit(text) is ANYWHERE.edit(text) is None
@@ -127,6 +109,12 @@ def test_a_box_that_is_not_closed_does_not_count() -> None:
     assert NUMBER.apply(r"\boxed{8") == r"\boxed{8"
     assert ANYWHERE.apply(r"\boxed{8") == "8"
     assert NUMBER.apply(r"\{ \boxed{\text{7}} }") == "7"
+
+
+@pytest.mark.parametrize("text", [r"So $\boxed 5$.", r"\boxed{3} or \boxed 5", r"\boxed5"])
+def test_a_box_without_braces_counts(text: str) -> None:
+    assert NUMBER.apply(text) == "5"
+    assert NUMBER.edit(r"\boxed 5x") is NUMBER.edit(r"\boxed x") is None
 
 
 @pytest.mark.parametrize(
@@ -171,6 +159,13 @@ def test_a_number_alone_gets_its_form(text: str, number: str) -> None:
      "3.5.2", "1/2/2023", "1 1/2", "2^10", "10:30", "\u0663", "\u00b2", "The answer is 5x", "The answer is 18km",
      "The answer is 3 + 4 = 7", "The answer is 1, 2 and 3", "The answer is 10:30", "The answer is 1 1/2",
      "The answer is 2^{10}", r"The answer is 2\pi", r"The answer is 2 \times 3", "The answer is 1,23",
+     "The answer is 5 million.", "The answer is **5** million", "The answer is 5 + x", "The answer is 5 times 3",
+     "The answer is 5! = 120", "#### 10**2", "The answer is 12 and 14", "The answer is 5 or 6",
+     "The answer is 5\u20136", "The answer is 3 hours 20 minutes", "The answer is 3 hours and 20 minutes",
+     "The answer is 5\u00a0000", "The answer is **5** + **6**", "The answer is **5**, **6**",
+     "The answer is **12** and **14**", "The answer is 5\u202f000", "The answer is 5 000",
+     r"The answer is 5\text{ million}", "#### 2 dozen",
+     "6 or so\nQuestion: more?\nAnswer: 5",
      "The answer is a 5", "#### 86 x 36 = 2720\n#### 2720 / 3", "##### none 5"],
 )  # fmt: skip
 def test_without_a_stated_number_the_text_stays(text: str) -> None:
@@ -189,7 +184,9 @@ def test_without_a_stated_number_the_text_stays(text: str) -> None:
         ("5-3", "3"),
         ("(5)-3", "3"),
         ("1,2,3", "3"),
-        ("1,234,5678", "5678"),
+        ("1.5,2.5,10.5", "10.5"),
+        ("Total:5", "5"),
+        ("7, then 10:30", "7"),
         ("about...18", "18"),
         ("one day.18 more", "18"),
         ("a share of .5", "0.5"),
@@ -207,7 +204,28 @@ def test_anywhere_takes_the_last_number(text: str, number: str) -> None:
     assert ANYWHERE.apply(text) == number
 
 
-@pytest.mark.parametrize("text", ["none", "x2", "2^10", "1e5", "3.5.2", "1/2/2023", "\u0663", ". , /"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "none",
+        "x2",
+        "2^10",
+        "1e5",
+        "3.5.2",
+        "1/2/2023",
+        "\u0663",
+        ". , /",
+        "5,00",
+        "1 1/2 cups",
+        "10:30",
+        "1,00,500",
+        "1,234,5678",
+        "5\u00a0000",
+        "5\u202f000",
+        "5 million",
+        "10:30:15",
+    ],
+)
 def test_anywhere_without_a_number_leaves_the_text(text: str) -> None:
     assert ANYWHERE.edit(text) is None
 

@@ -39,6 +39,19 @@ def collapsed(text: str, repeats: int = 3, longest: int = 64) -> str:
         pytest.param("sawa 👍 sawa 👍 sawa 👍", "sawa 👍", id="emoji"),
         pytest.param("👍👍👍👍", "👍👍👍👍", id="within one word"),
         pytest.param("hahahahahaha", "hahahahahaha", id="syllables of one word"),
+        pytest.param("The population is 7 000 000 000", "The population is 7 000 000 000", id="groups of digits"),
+        pytest.param("1 1 1", "1 1 1", id="numbers"),
+        pytest.param("0 0 0 0", "0 0 0 0", id="zeros"),
+        pytest.param("答えは１０００", "答えは１０００", id="full-width digits"),
+        pytest.param("ราคา ๑๐๐๐", "ราคา ๑๐๐๐", id="Thai digits"),
+        pytest.param("តម្លៃ១០០០", "តម្លៃ១០០០", id="Khmer digits"),
+        pytest.param("ລາຄາ໑໐໐໐", "ລາຄາ໑໐໐໐", id="Lao digits"),
+        pytest.param("| a | b |\n| --- | --- | --- |", "| a | b |\n| --- | --- | --- |", id="a table's line"),
+        pytest.param("- - - -", "- - - -", id="marks"),
+        pytest.param("👍 👍 👍", "👍 👍 👍", id="emoji alone"),
+        pytest.param("a 1 1 1 a 1 1 1 a 1 1 1", "a 1 1 1", id="numbers in a loop with a letter"),
+        pytest.param("Item 1 Item 1 Item 1", "Item 1", id="a word and a number"),
+        pytest.param("１０個１０個１０個１", "１０個", id="full-width digits in a loop"),
         pytest.param("", "", id="nothing"),
         pytest.param(" \n ", " \n ", id="white space"),
     ],
@@ -142,7 +155,20 @@ def characters(size: int) -> str:
     return "好" * size
 
 
-@pytest.mark.parametrize("make", [one_letter, two_letters, random_words, fibonacci_words, doubled_ends, characters])
+def zeros(size: int) -> str:
+    return "0 " * (size // 2)
+
+
+def zeros_with_letters(size: int) -> str:
+    return ("a " + "0 " * 40) * (size // 82)
+
+
+MAKERS = [
+    *(one_letter, two_letters, random_words, fibonacci_words, doubled_ends, characters, zeros, zeros_with_letters),
+]
+
+
+@pytest.mark.parametrize("make", MAKERS)
 @pytest.mark.parametrize(("repeats", "longest"), [(3, 64), (2, 64), (2, 100_000)])
 def test_a_long_text_does_not_hang_a_rule(make: Callable[[int], str], repeats: int, longest: int) -> None:
     text = make(100_000)

@@ -56,6 +56,15 @@ def test_compatibility_form_is_a_parameter() -> None:
     assert step("fix_spaces", form="NFKC").apply("ＡＢＣ①…") == "ABC1..."
 
 
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [("5½ kg", "5 1⁄2 kg"), ("5\u200b½", "5 1⁄2"), ("½", "1⁄2"), ("5 ½", "5 1⁄2"), ("５¾5", "5 3⁄4 5"), ("⅟3", "1⁄3")],
+)
+def test_a_fraction_in_one_character_does_not_run_into_a_number(text: str, expected: str) -> None:
+    assert step("fix_spaces", form="NFKC").apply(text) == expected
+    assert step("fix_spaces").apply("5½") == "5½"
+
+
 def test_newlines_can_come_to_spaces() -> None:
     assert step("fix_spaces", newlines="space").apply("a\n\nb\r\n c") == "a b c"
 
@@ -74,7 +83,7 @@ THOROUGH = settings(max_examples=300, deadline=None)
 ANY = st.text(alphabet=st.characters(categories=["L", "M", "N", "P", "S", "Z", "C"]), max_size=40)
 AIMED = st.text(
     alphabet="ae \n\r\t\x00\x1c\x85\u00a0\u00a8\u00ad\u00b4\u0300\u0301\u0323\u200b\u200d\u2000\u2028\u3000\u1100\u1161"
-    "\u11a8\uac00\ufdfa\ufe70\ufeff\ufffd\ud800\udc00\u0344\u0958\u212b\ufb2c\U0001d15e",
+    "5½⅟²\u11a8\uac00\ufdfa\ufe70\ufeff\ufffd\ud800\udc00\u0344\u0958\u212b\ufb2c\U0001d15e",
     max_size=12,
 )
 
