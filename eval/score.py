@@ -21,9 +21,10 @@ from eval.scores import Difference, Interval, ScoredRow, Scores, TaskResult
 from eval.tokens import resolve_tokenizer
 from oneday.console import stage_main
 from oneday.files import read_jsonl, write_json, write_jsonl
-from oneday.recipe import RULES_FILE, Recipe, check_tasks
+from oneday.recipe import Recipe, check_tasks
 from oneday.records import Kind, Prediction
 from oneday.stage import Outcome, Stage
+from postprocess.cases import RULES_FILE
 from postprocess.chain import Step, apply_rules
 
 Floats = NDArray[np.float64]

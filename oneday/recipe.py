@@ -23,12 +23,12 @@ from eval.config import EvalConfig
 from eval.zindi_config import ZindiConfig
 from oneday.buzuzu_mavi import TASKS
 from oneday.config import ConfigError, Document, Fault, Model, load_config, load_document
-from postprocess.cases import RuleSet
+from postprocess.cases import RULES_FILE, RuleSet
 from serve.config import ServeConfig
 
 DATA_FILE = re.compile(r"data(-[a-z0-9-]+)?\.yaml")
 COMPRESS_FILE, TEACHER_FILE, ZINDI_FILE = "compress.yaml", "train-teacher.yaml", "zindi.yaml"
-SERVE_FILE, RULES_FILE = "serve.yaml", "rules.yaml"
+SERVE_FILE = "serve.yaml"
 TRAINING_IN_TURN = re.compile(r"train-([12])-[a-z0-9-]+\.yaml")
 
 

@@ -22,7 +22,7 @@ from eval.score import scorers_by_task
 from oneday.config import ConfigError, Fault
 from oneday.console import run_command, run_stage, stage_help, typer_main
 from oneday.files import atomic_write, read_json, sha256_file, write_json
-from oneday.recipe import RULES_FILE, Recipe, check_tasks, load_recipe
+from oneday.recipe import Recipe, check_tasks, load_recipe
 from oneday.records import TaskEntry
 from oneday.stage import Outcome, Stage
 from postprocess.ablation import Judge, ablate
@@ -31,7 +31,7 @@ from postprocess.ablation_page import TEMPLATE, render_page
 from postprocess.ablation_record import Ablation
 from postprocess.ablation_table import render
 from postprocess.apply import as_filters_end, load_rules
-from postprocess.cases import RuleSet
+from postprocess.cases import RULES_FILE, RuleSet
 from postprocess.saved_answers import SavedAnswers, read_answers
 
 RECORD, PAGE = "ablation.json", "ablation.html"

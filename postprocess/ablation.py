@@ -11,7 +11,7 @@ import numpy as np
 
 from eval.config import Bootstrap
 from postprocess.ablation_record import Change, Dropped, Gain, RuleFacts, RuleGain, ServedTask, SetResult, pays
-from postprocess.cases import Case, RuleSet
+from postprocess.cases import DEFAULT, Case, RuleSet
 from postprocess.chain import Step, edits
 from postprocess.paired_bootstrap import DECIMALS, Draws, Floats
 from postprocess.saved_answers import SavedAnswers, Texts
@@ -217,7 +217,7 @@ def _by_task(trial: Trials, steps: Sequence[Step], step: Step) -> dict[str, floa
 def _cases(rules: RuleSet, step: Step) -> list[str]:
     """The names of the cases that have the step, in the order of the file."""
     cases: list[tuple[str, Chain]] = [(case.name, case.rules) for case in rules.cases]
-    return [name for name, chain in [*cases, ("default", rules.default)] if step in chain]
+    return [name for name, chain in [*cases, (DEFAULT, rules.default)] if step in chain]
 
 
 def _cleaned(cleaner: Cleaner, raw: str, case: Case) -> str:

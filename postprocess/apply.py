@@ -23,7 +23,7 @@ import typer
 from oneday.config import ConfigError, Fault, load_config
 from oneday.console import progress, run_command, typer_main
 from oneday.files import atomic_write, read_lines
-from postprocess.cases import DEFAULT, Case, RuleSet
+from postprocess.cases import DEFAULT, RULES_FILE, Case, RuleSet
 from postprocess.explain import Counts, Explanation
 
 HELP = """Clean one field of JSON Lines by rules.
@@ -37,7 +37,7 @@ that one alone decides; --case takes one case for all.
 Blank lines are left out. Whole lines go to standard output as they are read, so those before a wrong line are there;
 --out has all lines or is not written, and replaces what was there.
 """
-RULES_FILE, STDIN = "rules.yaml", "-"
+STDIN = "-"
 TASK_FIELD, PROMPT_FIELD = "task", "few_shot_prompt"
 WAYS = "--case, --task-field and --prompt-field: give one of them at most"
 Row = dict[str, Any]

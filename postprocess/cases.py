@@ -24,6 +24,7 @@ from pydantic import Field, StringConstraints, model_validator
 from oneday.config import Settings
 from postprocess.chain import Step
 
+RULES_FILE = "rules.yaml"  # of a recipe
 DEFAULT = "default"
 
 # What is around an option's letter: (A) [A] A) A. A、 A:
