@@ -72,7 +72,7 @@ class ServerEngine:
                 max_tokens=max_new_tokens,
                 temperature=0,
                 frequency_penalty=0,  # takes the model's own repetition penalty off in `transformers serve`
-                stop=[stop] if stop else [],
+                stop=[stop] if stop else None,  # `transformers serve` fails at an empty list
                 extra_body=self.extra,
             )
         except (openai.OpenAIError, JSONDecodeError) as error:
