@@ -5,7 +5,8 @@
 
 import io
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Protocol
 
 from eval.scores import Difference, Interval, Scores, TaskResult
 from oneday.page import METRICS
@@ -42,6 +43,15 @@ def render(scores: Scores, width: int | None = None) -> str:
     for sentence in [*legend, *verdict(scores)]:
         console.print(Text(sentence))
     return "\n".join(line.rstrip() for line in text.getvalue().strip().splitlines())
+
+
+def markdown_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Cells as a Markdown table with columns of even width, to be read as it stands too."""
+    cells = [[cell.replace("|", "\\|") for cell in row] for row in (head, *rows)]
+    widths = [max(3, *(len(row[column]) for row in cells)) for column in range(len(head))]
+    lines = [" | ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in cells]
+    lines.insert(1, " | ".join("-" * width for width in widths))
+    return "\n".join(f"| {line} |" for line in lines)
 
 
 def table_cells(scores: Scores) -> list[list[str]]:
@@ -109,7 +119,16 @@ def span(interval: Interval) -> str:
     return f"{interval.low:.3f} to {interval.high:.3f}"
 
 
-def percent(scores: Scores) -> str:
+class HasConfidence(Protocol):
+    """A result whose intervals have one confidence level, such as 0.95."""
+
+    @property
+    def confidence(self) -> float:
+        """The share of resamples within an interval."""
+        ...
+
+
+def percent(scores: HasConfidence) -> str:
     """The confidence level in per cent, such as '95'."""
     return f"{100 * scores.confidence:g}"
 

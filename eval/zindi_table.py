@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from eval.table import percent
 from eval.zindi_scores import MAJORITY, METRICS, Difference, Estimate, LabelMethods, TaskScore, ZindiScores
 from oneday.buzuzu_mavi import KINDS
 
@@ -27,7 +28,7 @@ def _metrics(scores: ZindiScores) -> str:
     ]
     labelled = " and ".join(kind for kind in KINDS if METRICS[kind] == "macro_f1")
     legend = (
-        f"Macro F1 of {labelled}, chrF (0 to 1) of translation; in brackets the {_percent(scores)} % interval "
+        f"Macro F1 of {labelled}, chrF (0 to 1) of translation; in brackets the {percent(scores)} % interval "
         f"({scores.resamples:,} resamples of the rows of each task and language). Where no language is named, the rows "
         "of both are put together: the one with more rows weighs more. majority: each task's and language's commonest "
         "label, always answered. Macro F1 averages the labels that occur in references or answers."
@@ -128,7 +129,3 @@ def markdown(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 def _listed(names: Sequence[str]) -> str:
     return " and ".join(filter(None, [", ".join(names[:-1]), *names[-1:]]))
-
-
-def _percent(scores: ZindiScores) -> str:
-    return f"{100 * scores.confidence:g}"

@@ -5,17 +5,27 @@ The words and the layout are a page's own, in its template; there `style_sheet` 
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from markupsafe import Markup, escape
 
 from oneday.page_style import STYLE_SHEET
 
+if TYPE_CHECKING:
+    from jinja2 import Template
+
 METRICS = {"accuracy": "accuracy", "rouge_l_f": "ROUGE-L F", "token_f1": "token F1"}  # as a reader knows them
 
 
 def render_template(template: Path, filters: Sequence[Callable[..., Any]], **values: Any) -> str:
-    """The page that a template makes of `values`, every text escaped; filters go by the names of their functions.
+    """The page that a template makes of `values`, every text escaped; filters go by the names of their functions."""
+    return load_template(template, filters, html=True).render(style_sheet=Markup(STYLE_SHEET), **values)
+
+
+def load_template(
+    template: Path, filters: Sequence[Callable[..., Any]], functions: Sequence[Callable[..., Any]] = (), *, html: bool
+) -> "Template":
+    """A template that has these filters and functions, by their names. HTML escapes every text; Markdown none.
 
     A name that the template uses and nobody gave is an error, not an empty text.
     """
@@ -23,14 +33,15 @@ def render_template(template: Path, filters: Sequence[Callable[..., Any]], **val
 
     environment = Environment(
         loader=FileSystemLoader(template.parent),
-        autoescape=True,
+        autoescape=html,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
     environment.filters |= {function.__name__: function for function in filters}
-    return environment.get_template(template.name).render(style_sheet=Markup(STYLE_SHEET), **values)
+    environment.globals |= {function.__name__: function for function in functions}
+    return environment.get_template(template.name)
 
 
 def shorten(text: str, longest: int) -> str:

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 
 from markupsafe import Markup
 
-from eval.table import label
+from eval.table import label, percent
 from oneday.page import breakable, render_template, shorten
 from oneday.svg_plot import FAINT, INK, MARKS, SERIES, axes_svg, legend, name_rows
 from postprocess.ablation_record import Ablation, Gain, RuleGain, SetResult
-from postprocess.ablation_table import does_something, gain, pays_after_all, percent, score, signed, texts
+from postprocess.ablation_table import does_something, gain, pays_after_all, score, signed, texts
 from postprocess.sign_test import fewest_rows
 
 if TYPE_CHECKING:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from eval.scores import Interval
-from eval.table import label
+from eval.table import label, markdown_table, percent
 from postprocess.ablation_record import Ablation, Gain, RuleFacts, RuleGain, SetResult, pays
 from postprocess.sign_test import fewest_rows
 
@@ -24,21 +24,12 @@ RULES_HEAD = (
 
 def render(record: Ablation) -> str:
     """Scores by set, gains by rule and set, what was dropped, and where the server takes other rules."""
-    parts = [markdown(SCORES_HEAD, score_cells(record)), markdown(RULES_HEAD, rule_cells(record))]
+    parts = [markdown_table(SCORES_HEAD, score_cells(record)), markdown_table(RULES_HEAD, rule_cells(record))]
     parts += ["\n".join(sentences(record))]
     if rows := served_cells(record):
         parts += ["The server takes other rules by the prompt than the evaluation by the task:"]
-        parts += [markdown(("answers", "task", "case", "in the server", "other rules", "other texts"), rows)]
+        parts += [markdown_table(("answers", "task", "case", "in the server", "other rules", "other texts"), rows)]
     return "\n\n".join(parts)
-
-
-def markdown(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A Markdown table with columns of even width."""
-    cells = [[cell.replace("|", "\\|") for cell in row] for row in (head, *rows)]
-    widths = [max(3, *(len(row[column]) for row in cells)) for column in range(len(head))]
-    lines = [" | ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in cells]
-    lines.insert(1, " | ".join("-" * width for width in widths))
-    return "\n".join(f"| {line} |" for line in lines)
 
 
 def score_cells(record: Ablation) -> list[list[str]]:
@@ -138,8 +129,3 @@ def gain(difference: Gain) -> str:
 def signed(value: float) -> str:
     """A number with its sign and three decimals; 0 has none where it is exactly 0, or at least shows as it."""
     return f"{value:+.3f}" if value else "0"
-
-
-def percent(record: Ablation) -> str:
-    """The confidence level in per cent, such as '95'."""
-    return f"{100 * record.confidence:g}"

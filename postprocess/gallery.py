@@ -19,6 +19,7 @@ import postprocess.rules  # noqa: F401  (registers them)
 from oneday.code import ROOT
 from oneday.console import run_command, typer_main
 from oneday.files import atomic_write
+from oneday.page import load_template
 from postprocess.chain import Step, step
 from postprocess.explain import visible
 from postprocess.rule import RULES, Example, Rule, one_line
@@ -30,18 +31,9 @@ COMMAND = "python -m postprocess.gallery"
 
 def page() -> str:
     """The whole page, as Markdown for GitHub."""
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
-    environment = Environment(  # no escaping: it is Markdown, see code and prose
-        loader=FileSystemLoader(TEMPLATE.parent),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    environment.filters |= {each.__name__: each for each in (code, prose, quoted)}
-    environment.globals |= {each.__name__: each for each in (about, as_step, ends, kind, result, takes_parameters)}
-    return environment.get_template(TEMPLATE.name).render(families=families(RULES.values()))
+    functions = (about, as_step, ends, kind, result, takes_parameters)
+    template = load_template(TEMPLATE, (code, prose, quoted), functions, html=False)  # see code and prose
+    return template.render(families=families(RULES.values()))
 
 
 def families(rules: Iterable[Rule]) -> dict[str, list[Rule]]:

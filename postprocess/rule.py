@@ -28,6 +28,16 @@ class Edit(NamedTuple):
         return text[self.start : self.end] if self.text is None else self.text
 
 
+def instead(text: str, new: str) -> Edit:
+    """`new` in the place of a text, white space at its ends aside; as a cut, if it stands in the text as it is."""
+    place = text.find(new)
+    if place >= 0:
+        return Edit(place, place + len(new))
+    stripped = text.strip()
+    start = text.find(stripped)
+    return Edit(start, start + len(stripped), new)
+
+
 RuleFunction = Callable[..., Edit | None]
 Function = typing.TypeVar("Function", bound=RuleFunction)
 Stops = Callable[..., tuple[str, ...]]

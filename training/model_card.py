@@ -26,7 +26,7 @@ from eval.page import duration
 from eval.results import Results, Training, machine_lines
 from eval.table import best_of, by_kind, label, percent, span, verdict
 from oneday.files import read_json, sha256_file
-from oneday.page import METRICS, words
+from oneday.page import METRICS, load_template, words
 from oneday.prompt import build_prompt
 from oneday.recipe import Recipe, data_files, find_data_file, load_recipe, training_files
 from oneday.stage import Report, StageError, read_report
@@ -275,18 +275,14 @@ def prompt_lines(preamble: str) -> list[str]:
 
 def render_model_card(facts: Facts) -> str:
     """The whole card. ValueError where the numbers of the mix do not add up."""
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
     check_sums(facts.manifest)
-    environment = Environment(  # no escaping: it is Markdown, see plain
-        loader=FileSystemLoader(TEMPLATE.parent), undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    environment.filters |= {function.__name__: function for function in (code, linked, mirror, plain, share, words)}
-    environment.globals |= {each.__name__: each for each in (best_of, by_kind, duration, label, percent, span)}
+    filters = (code, linked, mirror, plain, share, words)
+    functions = (best_of, by_kind, duration, label, percent, span)
+    template = load_template(TEMPLATE, filters, functions, html=False)  # see plain
     recipe, trained = facts.recipe, facts.run or facts.train_report
     dropped = sum((Counter(source.dropped) for source in facts.manifest.sources), Counter[str]())
     compare = (recipe.eval.compare.baseline, recipe.eval.compare.candidate)
-    text = environment.get_template(TEMPLATE.name).render(
+    text = template.render(
         facts=facts,
         front_matter=front_matter(facts).to_yaml(),
         metrics=METRICS,

@@ -19,7 +19,7 @@ from data_prep.mixing.sums import SPLITS, check_sums, tasks_of_all
 from data_prep.page import share
 from data_prep.plots import compact
 from oneday.files import sha256_file
-from oneday.page import words
+from oneday.page import load_template, words
 from oneday.records import Example
 from oneday.run_paths import stage_input
 
@@ -33,21 +33,11 @@ def render_card(manifest: Manifest, rules: Sequence[str], languages: Sequence[st
 
     ValueError where the numbers do not add up, or a file is of no split.
     """
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
     check_sums(manifest)
-    environment = Environment(
-        loader=FileSystemLoader(TEMPLATE.parent),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-        autoescape=False,  # Markdown, no HTML: see plain
-    )
-    environment.filters |= {function.__name__: function for function in (code, linked, mirror, plain, share, words)}
+    template = load_template(TEMPLATE, (code, linked, mirror, plain, share, words), html=False)  # see plain
     dropped = sum((Counter(source.dropped) for source in manifest.sources), Counter[str]())
     front = yaml.safe_dump(front_matter(manifest, languages), sort_keys=False, allow_unicode=True, width=1_000)
-    return environment.get_template(TEMPLATE.name).render(
+    return template.render(
         front_matter=front,
         manifest=manifest,
         rules=rules,

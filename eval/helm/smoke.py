@@ -23,6 +23,7 @@ from eval.helm.entries import MAX_INSTANCES, Entry, smoke_entries, write_smoke_i
 from eval.helm.outputs import RunOutput, read_run
 from eval.helm.running import OUTPUT, SCENARIOS, HelmEnvironment, HelmRun, run_helm, runs_folder, summarize, tail
 from eval.helm.served import answered, check_health, recipe_server
+from eval.table import markdown_table
 from oneday.console import RECIPE_HELP, quiet_libraries, run_command, typer_main
 from oneday.options import DryRun, Out, RecipeFolder
 from oneday.recipe import Recipe, load_recipe
@@ -120,13 +121,7 @@ def table(entries: Sequence[Entry], outputs: Sequence[RunOutput], run: HelmRun) 
         )
         for entry, output, timed in zip(entries, outputs, run.runs, strict=True)
     ]
-    widths = [max(len(row[column]) for row in (head, *rows)) for column in range(len(head))]
-    rule = tuple("-" * width for width in widths)
-    lines = [
-        "| " + " | ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) + " |"
-        for row in (head, rule, *rows)
-    ]
-    return "\n".join(lines)
+    return markdown_table(head, rows)
 
 
 def main(argv: list[str] | None = None) -> int:

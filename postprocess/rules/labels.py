@@ -11,7 +11,7 @@ from rapidfuzz import fuzz, process
 
 from oneday.buzuzu_mavi import ENTAILMENT, POLARITIES, SENTIMENT, Language
 from postprocess.folding import folded
-from postprocess.rule import Edit, Example, rule
+from postprocess.rule import Edit, Example, instead, rule
 
 LabelKind = Literal["sentiment", "entailment"]
 
@@ -74,7 +74,7 @@ def nearest_label(text: str, *, labels: Labels, threshold: Percent = 90) -> Edit
     if not nearest or (len(nearest) == 2 and nearest[0][1] == nearest[1][1]):
         return None
     label, _, place = nearest[0]
-    return _instead(text, labels[place]) if _is_meant(said, label) else None
+    return instead(text, labels[place]) if _is_meant(said, label) else None
 
 
 @rule(
@@ -100,7 +100,7 @@ def label_spelling(text: str, *, language: Language, labels: LabelKind = "sentim
     if said[:2] not in beginnings:
         return None
     label = known.get(_spelling(said))
-    return None if label is None or label == text else _instead(text, label)
+    return None if label is None or label == text else instead(text, label)
 
 
 def _is_meant(said: str, label: str) -> bool:
@@ -118,16 +118,6 @@ def _negates(negation: str, word: str, prefix: str) -> bool:
     if not negation.startswith(prefix) or word.startswith(prefix):
         return False
     return fuzz.ratio(negation.removeprefix(prefix), word) > fuzz.ratio(negation, word)
-
-
-def _instead(text: str, label: str) -> Edit:
-    """The label in the place of the text, as a cut if it stands there as it is."""
-    place = text.find(label)
-    if place >= 0:
-        return Edit(place, place + len(label))
-    stripped = text.strip()
-    start = text.find(stripped)
-    return Edit(start, start + len(stripped), label)
 
 
 @lru_cache

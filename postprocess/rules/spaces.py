@@ -8,7 +8,7 @@ from typing import Literal
 
 import regex
 
-from postprocess.rule import Edit, Example, rule
+from postprocess.rule import Edit, Example, instead, rule
 
 # Dropped: control characters (those that are white space come to a space), soft hyphen, zero-width space, word joiner,
 # byte order mark; what stands for bytes that make no character (U+FFFD) and half characters (surrogates). The joiners
@@ -57,7 +57,7 @@ def fix_spaces(
     fixed = SPACED_LINE_END.sub("\n", SPACES.sub(" ", fixed)).strip(" \n")
     # A mark may now stand right behind its letter; and a mark of several may have come apart.
     fixed = MARKS.sub(r"\1", unicodedata.normalize(form, MARKS.sub(r"\1", fixed)))
-    return None if fixed == text else _edit(text, fixed)
+    return None if fixed == text else instead(text, fixed)
 
 
 def _is_plain(text: str, has_lines: bool) -> bool:
@@ -67,11 +67,3 @@ def _is_plain(text: str, has_lines: bool) -> bool:
     if text.isprintable():
         return True
     return has_lines and " \n" not in text and text.replace("\n", "").isprintable()
-
-
-def _edit(text: str, fixed: str) -> Edit:
-    """A cut, where the fixed text is a part of the text; else it stands for all but the white space at the ends."""
-    start = text.find(fixed)
-    if start >= 0:
-        return Edit(start, start + len(fixed))
-    return Edit(len(text) - len(text.lstrip()), len(text.rstrip()), fixed)
