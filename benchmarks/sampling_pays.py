@@ -30,9 +30,9 @@ import training.train
 from data_prep.sampling.budget import best_that_fit
 from data_prep.sampling.rows import generator
 from eval.config import Bootstrap
-from eval.results import machine_lines
+from eval.metrics.seed_scores import Scores, macro_table, tasks_table
+from eval.reporting.results import machine_lines
 from eval.scores import ScoredRow
-from eval.seed_scores import Scores, macro_table, tasks_table
 from oneday.console import quiet_libraries, run_command, typer_main
 from oneday.files import atomic_write, read_jsonl, write_jsonl
 from oneday.recipe import Recipe, load_recipe

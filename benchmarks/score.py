@@ -127,9 +127,9 @@ def measure_rouge_score(stemming: bool, pairs: Sequence[Pair]) -> Speed:
 
 
 def measure_ours(stemming: bool, pairs: Sequence[Pair], all_metrics: bool = False) -> Speed:
-    """ROUGE-L F by eval.metrics from a cold cache; with `all_metrics` what the stage computes for a row."""
-    from eval.metrics import Scorer
-    from eval.tokens import forget_stems
+    """ROUGE-L F by eval.metrics.scorer from a cold cache; with `all_metrics` what the stage computes for a row."""
+    from eval.metrics.scorer import Scorer
+    from eval.metrics.tokens import forget_stems
 
     scorer = Scorer("rouge_score", stemming)
     forget_stems()
@@ -168,7 +168,7 @@ def measure_stage(pairs: Sequence[Pair], rows: int, cores: int) -> tuple[float, 
     """Wall and CPU seconds of the stage's scoring of so many rows (files in, files out), with `cores` processes."""
     from data_prep.config import Score
     from data_prep.score import list_jobs, score_tasks
-    from eval.tokens import forget_stems
+    from eval.metrics.tokens import forget_stems
 
     config = Score(rules=["strip"], generation_metric="rouge_l_f", tokenizer="auto", stemming=True)
     forget_stems()

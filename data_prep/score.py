@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Literal
 
 from data_prep.config import Score
 from data_prep.tasks import read_task_list
-from eval.metrics import Judgement, Scorer, metric_versions
-from eval.tokens import resolve_tokenizer
+from eval.metrics.scorer import Judgement, Scorer, metric_versions
+from eval.metrics.tokens import resolve_tokenizer
 from oneday.console import progress, stage_main
 from oneday.files import atomic_write, parse_line, read_lines, write_json
 from oneday.parallel import map_processes

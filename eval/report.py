@@ -9,8 +9,8 @@ Reads what the stages wrote and their reports; writes 09_report/report.html (one
 import sys
 from pathlib import Path
 
-from eval.page import TEMPLATE, render_page
-from eval.results import collect_results
+from eval.reporting.page import TEMPLATE, render_page
+from eval.reporting.results import collect_results
 from eval.scores import ScoredRow, read_scores
 from oneday.console import stage_main
 from oneday.files import atomic_write, read_json, read_jsonl, sha256_file, write_json

@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 from data_prep.config import Score
 from data_prep.tasks import read_task_list
 from eval.config import Bootstrap
-from eval.metrics import Scorer, metric_versions
+from eval.metrics.scorer import Scorer, metric_versions
+from eval.metrics.tokens import resolve_tokenizer
 from eval.scores import Difference, Interval, ScoredRow, Scores, TaskResult
-from eval.tokens import resolve_tokenizer
 from oneday.console import stage_main
 from oneday.files import read_jsonl, write_json, write_jsonl
 from oneday.recipe import Recipe, check_tasks

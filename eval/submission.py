@@ -5,10 +5,10 @@ import unicodedata
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from eval.chrf import chrf_statistics
 from eval.competition_files import FILES, ROWS, CompetitionRow, label_of, read_csv
 from eval.config import Bootstrap
-from eval.macro_f1 import LABELS, f1_statistics, majority
+from eval.metrics.chrf import chrf_statistics
+from eval.metrics.macro_f1 import LABELS, f1_statistics, majority
 from eval.zindi_bootstrap import Column, Floats, TaskRows
 from eval.zindi_scores import METRICS, ZindiScores
 from eval.zindi_scoring import ANSWER, COMMONEST, score_rows

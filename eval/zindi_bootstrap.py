@@ -10,9 +10,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from eval.chrf import chrf
 from eval.config import Bootstrap
-from eval.macro_f1 import macro_f1
+from eval.metrics.chrf import chrf
+from eval.metrics.macro_f1 import macro_f1
 from eval.zindi_scores import METRICS, Difference, Estimate
 from oneday.buzuzu_mavi import KINDS, LANGUAGES, Language, TaskKind
 

@@ -7,10 +7,10 @@ from unicodedata import normalize
 import numpy as np
 from numpy.typing import NDArray
 
-from eval.chrf import chrf_statistics
 from eval.config import Bootstrap
 from eval.label_answers import label_answer
-from eval.macro_f1 import NO_LABEL, f1_statistics, majority
+from eval.metrics.chrf import chrf_statistics
+from eval.metrics.macro_f1 import NO_LABEL, f1_statistics, majority
 from eval.questions import Answered
 from eval.size_aware import size_aware_score
 from eval.zindi_bootstrap import Column, Draws, TaskRows, mean_of, resample

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from data_prep.tasks import read_task_list
-from eval.metrics import metric_versions
+from eval.metrics.scorer import metric_versions
 from eval.score import scorers_by_task
 from oneday.config import ConfigError, Fault
 from oneday.console import run_command, run_stage, stage_help, typer_main

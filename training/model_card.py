@@ -22,8 +22,8 @@ from data_prep.mixing.records import Manifest, SourceResult
 from data_prep.mixing.rules import rules_in_words
 from data_prep.mixing.sums import check_sums
 from data_prep.page import share
-from eval.page import duration
-from eval.results import Results, Training, machine_lines
+from eval.reporting.page import duration
+from eval.reporting.results import Results, Training, machine_lines
 from eval.table import best_of, by_kind, label, percent, span, verdict
 from oneday.files import read_json, sha256_file
 from oneday.page import METRICS, load_template, words

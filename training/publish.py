@@ -110,7 +110,7 @@ def read_facts(recipe: "Recipe", run_dir: Path, model_dir: Path, repo_id: str, b
     """What the card states of the training itself: all but a merge and the files."""
     from data_prep.mixing.records import Manifest
     from data_prep.tasks import read_task_list
-    from eval.results import read_training_log
+    from eval.reporting.results import read_training_log
     from training.model_card import Facts, results_of
     from training.run_record import RUN, read_run
 

@@ -77,7 +77,7 @@ def test_the_difference_is_the_largest_of_all_pairs() -> None:
 
 
 def test_a_score_that_differs_from_rouge_score_s_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("eval.metrics.Scorer.rouge_l_f", lambda self, prediction, references: 0.123)
+    monkeypatch.setattr("eval.metrics.scorer.Scorer.rouge_l_f", lambda self, prediction, references: 0.123)
     pairs = list(make_pairs(5))
     misses = compare(pairs, pairs, targets=False)
     assert [miss.split(" by ")[0] for miss in misses] == [

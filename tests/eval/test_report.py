@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 from eval.config import Compare, Variant
-from eval.page import MOST_IN_PLOT, duration, shorten
-from eval.plots import smooth
 from eval.report import STAGE, run
-from eval.results import read_training_log
+from eval.reporting.page import MOST_IN_PLOT, duration, shorten
+from eval.reporting.plots import smooth
+from eval.reporting.results import read_training_log
 from eval.scores import Scores, read_scores
 from eval.table import best_of, render, verdict
 from oneday.files import sha256_file

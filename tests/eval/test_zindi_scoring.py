@@ -8,9 +8,9 @@ import pytest
 from sacrebleu.metrics import CHRF
 from sklearn.metrics import f1_score
 
-from eval.chrf import chrf_statistics
 from eval.config import Bootstrap
-from eval.macro_f1 import f1_statistics
+from eval.metrics.chrf import chrf_statistics
+from eval.metrics.macro_f1 import f1_statistics
 from eval.questions import Answered
 from eval.size_aware import size_aware_score
 from eval.zindi_bootstrap import CELLS, TaskRows, resample

@@ -40,7 +40,8 @@ class Road:
         return self._execute(self.stage("second", "02_second", inputs, **changes))
 
     def stage(self, name: str, folder: str, inputs: tuple[str, ...], **changes: Any) -> Stage:
-        fields: dict[str, Any] = {"module": "eval.metrics", "settings": lambda recipe: {"seed": recipe.data.seed}}
+        fields: dict[str, Any] = {"module": "eval.metrics.scorer"}
+        fields["settings"] = lambda recipe: {"seed": recipe.data.seed}
         return Stage(name=name, folder=folder, summary="", inputs=inputs, run=self._run, **(fields | changes))
 
     def _execute(self, stage: Stage) -> Report:
@@ -258,7 +259,7 @@ def test_working_files_logs_and_hidden_files_are_no_outputs(road: Road) -> None:
             (output_dir / name).write_text(name, encoding="utf-8")
         return Outcome({})
 
-    stage = Stage("toy", "01_toy", "eval.metrics", "", (), lambda recipe: None, run)
+    stage = Stage("toy", "01_toy", "eval.metrics.scorer", "", (), lambda recipe: None, run)
     assert set(execute(stage, road.recipe.load(), road.run_dir).outputs) == {"a.txt", "model/w.bin", "model/work"}
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from eval.config import Bootstrap
-from eval.metrics import Scorer
+from eval.metrics.scorer import Scorer
 from eval.score import compare
 from oneday.records import Kind
 from postprocess.ablation import Cleaner, Trials, ablate, what_changes

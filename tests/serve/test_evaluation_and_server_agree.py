@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from eval.metrics import Scorer
+from eval.metrics.scorer import Scorer
+from eval.metrics.tokens import resolve_tokenizer
 from eval.score import scored_row
-from eval.tokens import resolve_tokenizer
 from oneday.records import Prediction
 from tests.serve.rule_steps import STEPS
 from tests.serve.toy_engine import ToyEngine, client_of, rule_set

@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from data_prep.mixing.records import EvalSetResult, Manifest, SourceResult
-from eval.results import Results, Training, collect_results
+from eval.reporting.results import Results, Training, collect_results
 from eval.scores import Scores
 from oneday.config import ConfigError
 from oneday.files import sha256_file, write_json

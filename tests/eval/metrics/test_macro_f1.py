@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import f1_score
 
-from eval.macro_f1 import NO_LABEL, f1_statistics, macro_f1, majority
+from eval.metrics.macro_f1 import NO_LABEL, f1_statistics, macro_f1, majority
 
 
 def sklearn(answers: list[int], references: list[int]) -> float:

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
 
-from eval import plots
 from eval.config import Compare, Variant
-from eval.results import Results
+from eval.reporting import plots
+from eval.reporting.results import Results
 from eval.scores import ScoredRow, Scores, TaskResult
 from eval.table import best_of, by_kind, label, percent, span, tasks_in_words, verdict
 from oneday.page import METRICS, breakable, render_template, shorten, words

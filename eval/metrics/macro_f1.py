@@ -1,4 +1,4 @@
-"""Macro F1 of label numbers, in statistics that can be added up, as those of eval.chrf."""
+"""Macro F1 of label numbers, in statistics that can be added up, as those of eval.metrics.chrf."""
 
 from collections.abc import Sequence
 

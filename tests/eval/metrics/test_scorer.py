@@ -8,8 +8,8 @@ from itertools import chain
 import pytest
 from rouge_score.rouge_scorer import RougeScorer
 
-from eval.metrics import Judgement, Scorer, exact_match
-from eval.tokens import words
+from eval.metrics.scorer import Judgement, Scorer, exact_match
+from eval.metrics.tokens import words
 
 PLAIN = Scorer("rouge_score", stemming=False)
 STEMMED = Scorer("rouge_score", stemming=True)

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from markupsafe import Markup
 
-from eval.results import StageFacts, Training
+from eval.reporting.results import StageFacts, Training
 from eval.scores import Scores, TaskResult
 from eval.table import label
 from oneday.records import SampledTask

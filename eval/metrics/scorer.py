@@ -7,7 +7,7 @@ from importlib import metadata
 
 from rapidfuzz.distance import LCSseq
 
-from eval.tokens import Tokenizer, words
+from eval.metrics.tokens import Tokenizer, words
 from oneday.records import Kind
 
 
@@ -22,7 +22,7 @@ class Judgement:
 
 @dataclass(frozen=True)
 class Scorer:
-    """Judges predictions; `tokenizer` and `stemming` say what a word is for ROUGE-L and token F1 (eval.tokens).
+    """Judges predictions; `tokenizer` and `stemming` say what a word is for ROUGE-L and token F1 (eval.metrics.tokens).
 
     A prediction or reference without words scores 0 in both, also where both have none. So does an empty prediction.
     (Birbal's published script puts the reference in its place and so scores it 1: the rows at which the model

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from sacrebleu.metrics import CHRF
 
-from eval.chrf import WIDTH, chrf, chrf_statistics
+from eval.metrics.chrf import WIDTH, chrf, chrf_statistics
 
-SAMPLES = Path(__file__).parents[2] / "../shared/data"
+SAMPLES = Path(__file__).parents[3] / "../shared/data"
 ALPHABETS = (
     "ab c",
     "aeiou bdkz \u2019ɗƙ",

@@ -4,7 +4,7 @@ import pytest
 from rouge_score.tokenizers import DefaultTokenizer
 
 from eval import tokens
-from eval.tokens import MAX_LOST_LETTERS, forget_stems, lost_letters, resolve_tokenizer, words
+from eval.metrics.tokens import MAX_LOST_LETTERS, forget_stems, lost_letters, resolve_tokenizer, words
 
 ENGLISH = [
     "The cats' 3 dying_skies, sitting on 1,000 ponies!",
