@@ -5,8 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import metadata
 
-from rapidfuzz.distance import LCSseq
-
+from eval.metrics.overlap import lcs_f1, unigram_f1
 from eval.metrics.tokens import Tokenizer, words
 from oneday.records import Kind
 
@@ -38,8 +37,8 @@ class Scorer:
         wanted = [self._words(reference) for reference in references]
         return Judgement(
             exact_match=exact_match(prediction, references),
-            rouge_l_f=max(_rouge_l_f(predicted, reference) for reference in wanted),
-            token_f1=max(_token_f1(predicted, reference) for reference in wanted),
+            rouge_l_f=max(lcs_f1(predicted, reference) for reference in wanted),
+            token_f1=max(unigram_f1(predicted, reference) for reference in wanted),
         )
 
     def score(self, kind: Kind, prediction: str, references: Sequence[str]) -> float:
@@ -51,12 +50,12 @@ class Scorer:
     def rouge_l_f(self, prediction: str, references: Sequence[str]) -> float:
         """ROUGE-L F1 against the best reference, equal to that of Google's rouge-score for its tokeniser."""
         predicted = self._words(prediction)
-        return max(_rouge_l_f(predicted, self._words(reference)) for reference in references)
+        return max(lcs_f1(predicted, self._words(reference)) for reference in references)
 
     def token_f1(self, prediction: str, references: Sequence[str]) -> float:
         """F1 of the shared words against the best reference, order aside, as in SQuAD but with this tokeniser."""
         predicted = self._words(prediction)
-        return max(_token_f1(predicted, self._words(reference)) for reference in references)
+        return max(unigram_f1(predicted, self._words(reference)) for reference in references)
 
     def _words(self, text: str) -> list[str]:
         return words(text, self.tokenizer, self.stemming)
@@ -66,29 +65,6 @@ def exact_match(prediction: str, references: Sequence[str]) -> bool:
     """True if the prediction equals a reference, surrounding white space aside; case counts."""
     stripped = prediction.strip()
     return any(stripped == reference.strip() for reference in references)
-
-
-def _rouge_l_f(predicted: list[str], reference: list[str]) -> float:
-    """F1 of the longest common subsequence: 2 P R / (P + R) with P = common / predicted, R = common / reference.
-
-    In this form it is rounded once, so that a score of a tenth falls into that tenth when rows are sampled.
-    """
-    # rapidfuzz compares 64-bit hashes of the words; two words of a pair share one about once in 10**19.
-    common = LCSseq.similarity(predicted, reference)
-    return 2 * common / (len(predicted) + len(reference)) if common else 0.0
-
-
-def _token_f1(predicted: list[str], reference: list[str]) -> float:
-    """F1 of the words that both have, each counted as often as both have it."""
-    left: dict[str, int] = {}
-    for word in reference:
-        left[word] = left.get(word, 0) + 1
-    common = 0
-    for word in predicted:
-        if left.get(word):
-            left[word] -= 1
-            common += 1
-    return 2 * common / (len(predicted) + len(reference)) if common else 0.0
 
 
 def metric_versions() -> dict[str, str]:

@@ -1,16 +1,17 @@
 """chrF from statistics that add up, against sacrebleu."""
 
-import json
 import random
-from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import example, given, settings
 from sacrebleu.metrics import CHRF
 
-from eval.metrics.chrf import WIDTH, chrf, chrf_statistics
+from eval.metrics.chrf import WIDTH, Chrf, chrf, chrf_statistics
+from eval.metrics.metric import Judged
+from eval.metrics.registry import metric
+from tests.eval.metrics.texts import NEEDED, SAMPLES, corpora, real_pairs
 
-SAMPLES = Path(__file__).parents[3] / "../shared/data"
 ALPHABETS = (
     "ab c",
     "aeiou bdkz \u2019ɗƙ",
@@ -77,14 +78,46 @@ def test_as_many_references_as_hypotheses_are_needed() -> None:
         chrf_statistics(["a"], [])
 
 
-@pytest.mark.skipif(not (SAMPLES / "mafand").is_dir(), reason="the MAFAND and NTREX samples are not here")
-def test_real_translations_have_sacrebleus_score() -> None:
-    ntrex = [json.loads(line) for line in (SAMPLES / "ntrex/test.jsonl").read_text(encoding="utf-8").splitlines()]
-    pairs = [([row["swa"] for row in ntrex], [row["hau"] for row in ntrex])]
-    for language, code in (("en-swa", "swa"), ("en-hau", "hau")):
-        lines = (SAMPLES / f"mafand/{language}/validation.jsonl").read_text(encoding="utf-8").splitlines()
-        rows = [json.loads(line)["translation"] for line in lines]
-        pairs.append(([row["en"] for row in rows], [row[code] for row in rows]))
-    for hypotheses, references in pairs:
-        total = chrf_statistics(hypotheses, references).sum(axis=0)
-        assert float(chrf(total)) == pytest.approx(sacrebleu(hypotheses, references), abs=1e-12)
+def of_corpus(name: str, corpus: list[tuple[str, list[str]]]) -> float:
+    each = metric(name, "unicode", stemming=False)
+    return float(each.value(each.statistics([Judged(*row) for row in corpus]).sum(axis=0)))
+
+
+def peer(name: str, corpus: list[tuple[str, list[str]]]) -> float:
+    """sacrebleu's score; it takes streams of references, with None where a row has fewer."""
+    most = max(len(references) for _, references in corpus)
+    streams = [[texts[n] if n < len(texts) else None for _, texts in corpus] for n in range(most)]
+    scorer = CHRF(word_order=2 if name == "chrf_plus_plus" else 0)
+    return float(scorer.corpus_score([text for text, _ in corpus], streams).score) / 100  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("name", ["chrf", "chrf_plus_plus"])
+@settings(max_examples=100, deadline=None)
+@given(corpora)
+@example([("", [""])])
+@example([("(hi) there!", ["'hi' there", "hi there !"])])
+@example([("\ud800 x", ["x \ud800", "y"])])
+@example([("...", ["?"]), ("!", ["!"])])
+def test_any_corpus_of_several_references_has_sacrebleus_score(name: str, corpus: list[tuple[str, list[str]]]) -> None:
+    assert of_corpus(name, corpus) == pytest.approx(peer(name, corpus), abs=1e-9)
+
+
+def test_words_count_in_chrf_plus_plus_only() -> None:
+    corpus = [("the cats at home", ["thec at sat home"])]
+    assert of_corpus("chrf", corpus) == 1
+    assert of_corpus("chrf_plus_plus", corpus) < 1
+
+
+def test_the_statistics_of_one_reference_are_those_of_the_challenges_chrf() -> None:
+    hypotheses, references = texts(3, sentences=20)
+    rows = [Judged(mine, [right]) for mine, right in zip(hypotheses, references, strict=True)]
+    found = Chrf("chrf", "chrF", words=False).statistics(rows)
+    np.testing.assert_array_equal(found, chrf_statistics(hypotheses, references))
+
+
+@pytest.mark.skipif(not (SAMPLES / "mafand").is_dir(), reason=NEEDED)
+@pytest.mark.parametrize("name", ["chrf", "chrf_plus_plus"])
+def test_real_translations_have_sacrebleus_score(name: str) -> None:
+    for language, pairs in real_pairs().items():
+        corpus = [(mine, [right]) for mine, right in pairs]
+        assert of_corpus(name, corpus) == pytest.approx(peer(name, corpus), abs=1e-9), language

@@ -3,7 +3,7 @@
 import pytest
 from rouge_score.tokenizers import DefaultTokenizer
 
-from eval import tokens
+from eval.metrics import tokens
 from eval.metrics.tokens import MAX_LOST_LETTERS, forget_stems, lost_letters, resolve_tokenizer, words
 
 ENGLISH = [
