@@ -41,7 +41,7 @@ class LabelChoice:
             [_size(label, row, self.normalise) for label, row in zip(self.labels, tokens, strict=True)]
         )
         for batch in self.engine.batches(prompts, max(map(len, tokens)), done):
-            scores = log_likelihoods(self.engine, batch, tokens).cpu() / sizes
+            scores = torch.stack(log_likelihoods(self.engine, batch, [tokens] * len(batch.positions))).cpu() / sizes
             if not scores.isfinite().all():
                 raise ValueError("the model's log-probabilities are not finite: its weights are damaged; train again")
             yield [(position, json.dumps(row)) for position, row in zip(batch.positions, scores.tolist(), strict=True)]
@@ -64,16 +64,11 @@ def batch_calibrated(scores: Sequence[Sequence[float]]) -> list[list[float]]:
 
 
 def label_tokens(tokenizer: "PreTrainedTokenizerBase", labels: Sequence[str]) -> list[list[int]]:
-    """The tokens of each label as an answer, without the begin and the end of a sequence.
+    """The tokens of each label as an answer: see `answer_tokens`.
 
     ValueError if a label has none, or if its tokens begin another's: the shorter one would always be likelier.
     """
-    found = []
-    for label in labels:
-        tokens: list[int] = tokenizer(label)["input_ids"]
-        start = 1 if tokens and tokens[0] == tokenizer.bos_token_id else 0
-        end = len(tokens) - (1 if len(tokens) > start and tokens[-1] == tokenizer.eos_token_id else 0)
-        found.append(tokens[start:end])
+    found = [answer_tokens(tokenizer, label) for label in labels]
     for number, (label, row) in enumerate(zip(labels, found, strict=True)):
         others = [other for place, other in enumerate(found) if place != number]
         if not row or any(other[: len(row)] == row for other in others):
@@ -81,35 +76,46 @@ def label_tokens(tokenizer: "PreTrainedTokenizerBase", labels: Sequence[str]) ->
     return found
 
 
-def log_likelihoods(engine: TransformersEngine, batch: PromptBatch, tokens: Sequence[Sequence[int]]) -> "torch.Tensor":
-    """The summed log-probability of each label's tokens after each prompt, [prompts, labels], in float32.
+def answer_tokens(tokenizer: "PreTrainedTokenizerBase", text: str) -> list[int]:
+    """The tokens of a text as an answer, without the begin and the end of a sequence."""
+    tokens: list[int] = tokenizer(text)["input_ids"]
+    start = 1 if tokens and tokens[0] == tokenizer.bos_token_id else 0
+    end = len(tokens) - (1 if len(tokens) > start and tokens[-1] == tokenizer.eos_token_id else 0)
+    return tokens[start:end]
 
+
+def log_likelihoods(
+    engine: TransformersEngine, batch: PromptBatch, options: Sequence[Sequence[Sequence[int]]]
+) -> list["torch.Tensor"]:
+    """The summed log-probability of each option's tokens after its prompt, in float32: [options] for each prompt.
+
+    `options` are the tokens of each prompt's options; prompts may have different ones, and different numbers of them.
     Uses the batch's cache up.
     """
     import torch
 
     device = batch.ids.device
-    count, width = len(tokens), max(map(len, tokens))
+    counts = [len(row) for row in options]
+    tokens = [option for row in options for option in row]
+    width = max(map(len, tokens))
     padded = torch.tensor([[*row, *[row[-1]] * (width - len(row))] for row in tokens], device=device)
     there = torch.tensor([[1] * len(row) + [0] * (width - len(row)) for row in tokens], device=device)
-    first = engine.read(batch).float().log_softmax(-1)[:, padded[:, 0]]
+    repeats = torch.tensor(counts, device=device)
+    prompt = torch.arange(len(counts), device=device).repeat_interleave(repeats)  # of each option
+    likely = engine.read(batch).float().log_softmax(-1)[prompt, padded[:, 0]]
     if width == 1:
-        return first
-    rows = len(batch.positions)
-    lengths = batch.mask.sum(1).repeat_interleave(count)
+        return list(torch.split(likely, counts))
     with torch.inference_mode():
-        batch.cache.batch_repeat_interleave(count)
+        batch.cache.batch_repeat_interleave(repeats)
         logits = engine.model(
-            padded[:, :-1].repeat(rows, 1),
-            attention_mask=torch.cat([batch.mask.repeat_interleave(count, 0), there[:, :-1].repeat(rows, 1)], 1),
-            position_ids=lengths[:, None] + torch.arange(width - 1, device=device),
+            padded[:, :-1],
+            attention_mask=torch.cat([batch.mask[prompt], there[:, :-1]], 1),
+            position_ids=batch.mask.sum(1)[prompt, None] + torch.arange(width - 1, device=device),
             past_key_values=batch.cache,
             use_cache=True,
         ).logits.float()
-        following = padded[:, 1:].repeat(rows, 1)
-        likely = logits.gather(-1, following[:, :, None])[:, :, 0] - logits.logsumexp(-1)
-        rest: torch.Tensor = (likely * there[:, 1:].repeat(rows, 1)).sum(1).view(rows, count)
-    return first + rest
+        rest = logits.gather(-1, padded[:, 1:, None])[:, :, 0] - logits.logsumexp(-1)
+        return list(torch.split(likely + (rest * there[:, 1:]).sum(1), counts))
 
 
 def _size(label: str, tokens: Sequence[int], normalise: Normalise) -> int:

@@ -27,8 +27,11 @@ class RoomyLayer(DynamicLayer):  # type: ignore[misc]
         self._show(start + count)
         return self.keys, self.values
 
-    def batch_repeat_interleave(self, repeats: int) -> None:
-        """Make `repeats` rows of each row, which share all tokens so far; `reorder_cache` relies on that."""
+    def batch_repeat_interleave(self, repeats: int | torch.Tensor) -> None:
+        """Make `repeats` rows of each row (one number, or one a row), which share all tokens so far.
+
+        `reorder_cache` relies on that.
+        """
         if self.is_initialized:
             self.common = self.get_seq_length()
             self.room = [room.repeat_interleave(repeats, dim=0) for room in self.room]

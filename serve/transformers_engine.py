@@ -62,11 +62,16 @@ class TransformersEngine:
 
         ValueError if a prompt has no token.
         """
-        tokens = [self.tokenizer(prompt)["input_ids"] for prompt in prompts]
+        return self.token_batches([self.tokenizer(prompt)["input_ids"] for prompt in prompts], new_tokens, done)
+
+    def token_batches(
+        self, tokens: Sequence[list[int]], new_tokens: int, done: Collection[int] = ()
+    ) -> Iterator[PromptBatch]:
+        """See `batches`; prompts that are tokens already."""
         if not all(tokens):
             raise ValueError(f"prompt {[not row for row in tokens].index(True)} is empty")
         shared = shared_prefix_length(tokens) if self._keeps_all_keys(tokens, new_tokens) else 0
-        order = sorted(range(len(prompts)), key=lambda position: (len(tokens[position]), position))
+        order = sorted(range(len(tokens)), key=lambda position: (len(tokens[position]), position))
         prefix = None
         for start in range(0, len(order), self.batch_size):
             positions = order[start : start + self.batch_size]

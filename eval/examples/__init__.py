@@ -1,0 +1,1 @@
+"""Examples of any file: read, answered by a model, scored and compared."""
