@@ -1,0 +1,1 @@
+"""Examples under HELM's perturbations: changed, answered, and compared with the originals."""
