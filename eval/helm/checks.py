@@ -7,8 +7,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from eval.helm.entries import WINDOW, Entry
+from eval.helm.logs import failures, runs_planned
 from eval.helm.outputs import RequestState, RunOutput
-from eval.helm.running import THREADS, HelmRun, failures, runs_planned
+from eval.helm.running import THREADS, HelmRun
 
 SHOWN_FAULTS = 5  # of one kind
 CLOSE = 1e-3  # between a sum of log-probabilities and the server's own
@@ -61,6 +62,23 @@ def _time_faults(states: Sequence[RequestState], seconds: float) -> Iterator[str
         yield f"the request_times add up to {sum(times):.1f} s, but {THREADS} threads took {seconds} s"
 
 
+def request_faults(states: Sequence[RequestState]) -> list[str]:
+    """Everything that is wrong with the requests of a run, whatever it asks; that it asks nothing is a fault too."""
+    if not states:
+        return ["0 instances were evaluated"]
+    faults = [f"instance {state.instance.id}: {fault}" for state in states for fault in _answer_faults(state)]
+    return [*faults[:SHOWN_FAULTS], *([f"and {len(faults) - SHOWN_FAULTS} more"] if len(faults) > SHOWN_FAULTS else [])]
+
+
+def refused(answered: Mapping[tuple[str, str], int]) -> list[str]:
+    """The answers of the server that are no success, by its own count."""
+    return [
+        f"the server answered {count} requests to {path} with {status}"
+        for (path, status), count in sorted(answered.items())
+        if not status.startswith("2") and count
+    ]
+
+
 def _answer_faults(state: RequestState) -> Iterator[str]:
     """An answer that contradicts itself or its request."""
     request, completion = state.request, state.completion
@@ -105,11 +123,6 @@ def _stat_faults(output: RunOutput) -> Iterator[str]:
 
 def server_faults(answered: Mapping[tuple[str, str], int], entries: Sequence[Entry]) -> list[str]:
     """What the server's own count says: (path, status) -> answers since before HELM began."""
-    faults = [
-        f"the server answered {count} requests to {path} with {status}"
-        for (path, status), count in sorted(answered.items())
-        if not status.startswith("2") and count
-    ]
     totals: Counter[str] = Counter()
     for (path, _), count in answered.items():
         totals[path] += count
@@ -118,7 +131,7 @@ def server_faults(answered: Mapping[tuple[str, str], int], entries: Sequence[Ent
         "/decode": sum(entry.decode_calls for entry in entries),
         "/tokenize": sum(entry.tokenize_calls for entry in entries),
     }
-    return faults + [
+    return refused(answered) + [
         f"the server answered {totals[path]} requests to {path}, HELM needs {count}: more are retries, or a truncated "
         "text that does not fit; fewer never came"
         for path, count in wanted.items()

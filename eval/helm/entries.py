@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from eval.helm.questions import QUESTIONS, long_questions, write_instances
+from eval.helm.running import MODEL
 
-MODEL = "neurips/local"  # HELM's name for whatever HELM_HTTP_MODEL_BASE_URL serves; the judges' too
 WINDOW = 2048  # tokens of a prompt and its answer that HELM allows this model
 SHOWN = 4  # of our questions, as demonstrations
 MAX_INSTANCES = 8  # of an entry
@@ -17,7 +17,8 @@ class Entry:
 
     `requests` go to /process. `zero_shot` prompts have no demonstrations; HELM sends each of them through a truncating
     /tokenize and /decode. With `separate`, each option is a request that only has its prompt scored. With `truncated`,
-    no prompt fits the window. `group` names the file that helm-summarize writes, if it knows the scenario.
+    no prompt fits the window. `group` names the file that helm-summarize writes, if it knows the scenario. One that is
+    not `ranked` comes last: its answers tell nothing of the model.
     """
 
     name: str
@@ -29,6 +30,7 @@ class Entry:
     separate: bool = False
     truncated: bool = False
     group: str | None = None
+    ranked: bool = True
 
     @property
     def run_entry(self) -> str:
@@ -92,6 +94,7 @@ def smoke_entries() -> tuple[Entry, ...]:
             requests=too_long,
             zero_shot=True,
             truncated=True,
+            ranked=False,
         ),
     )
 

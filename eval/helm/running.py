@@ -1,18 +1,17 @@
-"""`run_helm` and `summarize`: HELM's own commands in its own virtual environment, and what their logs tell.
+"""`run_helm`, `run_conf` and `summarize`: HELM's own commands in its own virtual environment.
 
 HELM talks to the server that HELM_HTTP_MODEL_BASE_URL names. All that it writes is below one work folder.
 """
 
 import os
-import re
 import subprocess
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from eval.helm.logs import RUNS_PLANNED, TimedRun, begins, timed_runs
 from oneday.stage import StageError
 
 OUTPUT, SUITE = "benchmark_output", "oneday"  # below the work folder: what HELM writes, and the suite's name in it
@@ -21,13 +20,10 @@ RUN_LOG, SUMMARY_LOG = "helm-run.log", "helm-summarize.log"
 THREADS = 4  # HELM's default, and the judges'
 SECONDS = 1800.0  # after which a command of HELM is ended; a request that always fails takes it 150
 TAIL = 25  # lines of a log that an error shows
-LOGGED = re.compile(r"(?P<time>\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3}) [A-Z ]{8} (?P<text>.*)")
-BEGINS = re.compile(r"  Running (?P<name>\S.*) \{")  # deeper, it is the line of a prompt
-RUNS_PLANNED = re.compile(r"(\d+) entries produced (\d+) run specs")
-FAILED = re.compile(
-    r"Retrying \(attempt|Failed to (make request|tokenize|decode)|Request error: |Local Model error: |"
-    r"Error when running |Traceback \(most recent call last\)"
-)
+MODEL = "neurips/local"  # HELM's name for whatever HELM_HTTP_MODEL_BASE_URL serves; the judges' too
+PLUGIN = Path(__file__).with_name("plugin.py")
+SKIPPED = "because run is completed and all output files exist"
+WHOLE = tuple(f"{name}.json" for name in ("run_spec", "scenario", "scenario_state", "stats", "per_instance_stats"))
 
 
 @dataclass(frozen=True)
@@ -46,13 +42,9 @@ class HelmEnvironment:
             )
         return path
 
-
-@dataclass(frozen=True)
-class TimedRun:
-    """One run of HELM, by the name of its folder, and its seconds from the log."""
-
-    name: str
-    seconds: float
+    def has_module(self, name: str) -> bool:
+        """Whether a Python module, top level, is installed in it."""
+        return any(self.folder.glob(f"lib/python*/site-packages/{name}"))
 
 
 @dataclass(frozen=True)
@@ -90,13 +82,53 @@ def run_helm(
     begun: list[str] = []
 
     def watch(line: str) -> None:
-        if match := _begins(line):
+        if match := begins(line):
             begun.append(match)
             announce(f"helm-run    [{len(begun)}/{len(entries)}] {match}")
 
     log = work / RUN_LOG
     _run([*command, *options], log, work, helm_variables(url, work), watch)
     return HelmRun(log, timed_runs(log.read_text(encoding="utf-8")))
+
+
+def run_conf(
+    conf: Path,
+    url: str,
+    work: Path,
+    environment: HelmEnvironment,
+    max_instances: int,
+    announce: Callable[[str], None] = print,
+) -> tuple[HelmRun, str | None]:
+    """Evaluate a conf file's entries that are not finished yet, with our plugin; why helm-run failed, if it did.
+
+    One run that fails does not end the others. There is no limit of time.
+    """
+    command = [environment.command("helm-run"), "--conf-paths", conf.absolute(), "--models-to-run", MODEL]
+    options = ["--plugins", PLUGIN, "--skip-completed-runs", "--suite", SUITE, "--disable-cache"]
+    sizes = ["--max-eval-instances", max_instances, "--num-threads", THREADS, "--output-path", OUTPUT]
+    log, begun, planned = work / RUN_LOG, 0, 0
+
+    def watch(line: str) -> None:
+        nonlocal begun, planned
+        if match := RUNS_PLANNED.search(line):
+            planned = int(match[2])
+        if name := begins(line):
+            begun += 1
+            announce(f"helm-run    [{begun}/{planned}] {name}")
+        elif SKIPPED in line:
+            announce("            is finished, and kept")
+
+    why: str | None = None
+    try:
+        _run([*command, *options, *sizes], log, work, helm_variables(url, work), watch, limited=False)
+    except StageError as error:
+        why = str(error)
+    return HelmRun(log, timed_runs(log.read_text(encoding="utf-8"))), why
+
+
+def is_whole(folder: Path) -> bool:
+    """Whether HELM finished the run of that folder: the same files that its --skip-completed-runs looks for."""
+    return all((folder / name).is_file() for name in WHOLE)
 
 
 def summarize(work: Path, environment: HelmEnvironment) -> Path:
@@ -125,9 +157,17 @@ def helm_variables(url: str, work: Path) -> dict[str, str]:
 
 
 def _run(
-    command: Sequence[object], log: Path, work: Path, variables: Mapping[str, str], watch: Callable[[str], None]
+    command: Sequence[object],
+    log: Path,
+    work: Path,
+    variables: Mapping[str, str],
+    watch: Callable[[str], None],
+    limited: bool = True,
 ) -> None:
-    """Run a command in `work`, its output into `log` and line by line to `watch`. StageError unless it ends with 0."""
+    """Run a command in `work`, its output into `log` and line by line to `watch`. StageError unless it ends with 0.
+
+    With `limited`, it is ended after SECONDS.
+    """
     Path(variables["NLTK_DATA"]).mkdir(parents=True, exist_ok=True)  # NLTK writes where it finds a folder
     words = [str(word) for word in command]
     with log.open("w", encoding="utf-8") as file:
@@ -141,7 +181,8 @@ def _run(
             errors="replace",
         )
         limit = threading.Timer(SECONDS, process.kill)
-        limit.start()
+        if limited:
+            limit.start()
         try:
             assert process.stdout is not None
             for line in process.stdout:
@@ -153,7 +194,7 @@ def _run(
             process.wait()
             raise
         finally:
-            timed_out = not limit.is_alive()
+            timed_out = limited and not limit.is_alive()
             limit.cancel()
     if code != 0:
         why = f"was ended after {SECONDS:.0f} s" if timed_out else f"ended with exit code {code}"
@@ -165,36 +206,3 @@ def tail(log: Path, lines: int = TAIL) -> str:
     if not log.is_file():
         return f"({log} is absent)"
     return "\n".join(log.read_text(encoding="utf-8", errors="replace").splitlines()[-lines:]) or f"({log} is empty)"
-
-
-def _begins(line: str) -> str | None:
-    """The run that a line of HELM's log begins."""
-    logged = LOGGED.match(line)
-    match = BEGINS.fullmatch(logged["text"].rstrip()) if logged else None
-    return match["name"] if match else None
-
-
-def timed_runs(log: str) -> tuple[TimedRun, ...]:
-    """The runs of a log, in their order. A run lasts until the next one begins, the last one until the log's end."""
-    starts: list[tuple[str, datetime]] = []
-    last: datetime | None = None
-    for line in log.splitlines():
-        if logged := LOGGED.match(line):
-            last = datetime.fromisoformat(logged["time"])
-            if name := _begins(line):
-                starts.append((name, last))
-    ends = [begin for _, begin in starts[1:]] + ([last] if last is not None else [])
-    return tuple(
-        TimedRun(name, (end - begin).total_seconds()) for (name, begin), end in zip(starts, ends, strict=False)
-    )
-
-
-def failures(log: str) -> list[str]:
-    """The lines of a log that tell of a failed request, a retry or an error, without HELM's time stamps."""
-    return [line.split("  ")[-1].strip() for line in log.splitlines() if FAILED.search(line)]
-
-
-def runs_planned(log: str) -> int | None:
-    """How many runs HELM made of the entries, or None if the log does not say."""
-    match = RUNS_PLANNED.search(log)
-    return int(match[2]) if match else None

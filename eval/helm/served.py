@@ -14,6 +14,7 @@ import httpx
 
 from eval.helm.running import tail
 from oneday.stage import StageError
+from serve.model_choice import RecipeModel
 
 READY = re.compile(r"^Ready: .*?(https?://[^\s/]+)/process", re.MULTILINE)
 START_SECONDS = 600.0  # loading a large model from a slow disk
@@ -22,13 +23,15 @@ ANSWERED = "oneday_requests"  # the server's counter, by path and status
 
 
 @contextmanager
-def recipe_server(recipe: Path, run_dir: Path, log: Path, announce: Callable[[str], None]) -> Iterator[str]:
-    """`python -m serve RECIPE` on a free port of this machine; its address once it is ready.
+def recipe_server(
+    recipe: Path, run_dir: Path, log: Path, announce: Callable[[str], None], model: RecipeModel = "tuned"
+) -> Iterator[str]:
+    """`python -m serve RECIPE --model MODEL` on a free port of this machine; its address once it is ready.
 
     The variables that would have it serve another model are not passed on. At the end it gets SIGTERM. Raises
     StageError, with the end of its log, if it does not start or does not end with 0.
     """
-    command = [sys.executable, "-m", "serve", str(recipe), "--out", str(run_dir), "--port", "0"]
+    command = [sys.executable, "-m", "serve", str(recipe), "--out", str(run_dir), "--model", model, "--port", "0"]
     kept = {name: value for name, value in os.environ.items() if name not in ("ONEDAY_BASE_MODEL", "ONEDAY_ADAPTER")}
     began = time.monotonic()
     with log.open("w", encoding="utf-8") as file:
@@ -82,6 +85,12 @@ def check_health(url: str) -> None:
         raise StageError(f"{url}/health does not answer ({error}); is the server up, and the address right?") from error
     if status != 200:
         raise StageError(f"{url}/health answers {status}, not 200; see the server's log")
+
+
+def served_name(url: str) -> str:
+    """What the server calls its model."""
+    health = httpx.get(f"{url}/health", timeout=30, trust_env=False).json()
+    return str(health["model"])
 
 
 def answered(url: str) -> Counter[tuple[str, str]]:

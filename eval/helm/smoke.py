@@ -2,16 +2,19 @@
 
     python -m eval.helm.smoke recipes/quickstart [--out RUN] [--helm-env .venv-helm] [--url http://127.0.0.1:8080]
 
-Starts `python -m serve RECIPE` unless --url names a server, runs helm-run and helm-summarize below RUN/helm, checks
-what they and the server tell, prints a table. It is no evaluation: a handful of instances ranks nothing.
+Starts `python -m serve RECIPE` unless --url names a server, runs helm-run and helm-summarize below RUN/helm/smoke,
+checks what they and the server tell, prints a table, and the rank table of the tuned model and the base model. It is no
+evaluation (that is eval/helm/evaluate.py): a handful of instances ranks nothing.
 """
 
+import re
 import shutil
 import sys
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
@@ -28,43 +31,77 @@ from oneday.console import RECIPE_HELP, quiet_libraries, run_command, typer_main
 from oneday.options import DryRun, Out, RecipeFolder
 from oneday.recipe import Recipe, load_recipe
 from oneday.stage import StageError, exclusive
-from serve.model_choice import ModelChoice, choose_model
+from serve.model_choice import ModelChoice, RecipeModel, choose_model
 from serve.transformers_engine import Precision
 
-FOLDER, SERVER_LOG = "helm", "server.log"  # below the run folder, and below that
+FOLDER, SERVER_LOG = "helm/smoke", "server.log"  # below the run folder, and below that and the model
+MODELS: tuple[RecipeModel, ...] = ("tuned", "base")
 HELP = """Run the real HELM against a recipe's server, and check that every answer is right.
 
 HELM lives in a virtual environment of its own, .venv-helm; `make helm-smoke` makes it and runs this. Five scenarios in
 seven runs, at most eight instances each: generation up to a line's end, one letter of a multiple choice, options scored
 by their log-probabilities, and prompts longer than the window. Fails if a request fails, an instance is left out, an
-answer contradicts itself, scores differ from the model's own, or helm-summarize leaves something out."""
+answer contradicts itself, scores differ from the model's own, or helm-summarize leaves something out. The base model is
+asked the same but for the long prompts, and both are ranked, unless --url names a server, which has one model."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What HELM wrote of one model, checked."""
+
+    folder: Path
+    outputs: list[RunOutput]
+    run: HelmRun
 
 
 def smoke(recipe: Recipe, run_dir: Path, environment: HelmEnvironment, url: str | None) -> str:
-    """Run HELM and check everything; the table. Raises StageError that lists the faults, with the ends of the logs."""
+    """Run HELM and check everything; the tables. Raises StageError that lists the faults, with the ends of the logs."""
     for name in ("helm-run", "helm-summarize"):
         environment.command(name)
-    chosen = choose_model(recipe, run_dir, "tuned", None, None)
-    work = run_dir / FOLDER
+    models = MODELS if url is None else MODELS[:1]
+    chosen = {model: choose_model(recipe, run_dir, model, None, None) for model in models}
+    asked: dict[str, Asked] = {}
+    for model, choice in chosen.items():
+        entries = [entry for entry in smoke_entries() if entry.ranked or model == MODELS[0]]
+        asked[model] = _asked(recipe, run_dir, model, choice, environment, url, entries)
+    tables = [table(smoke_entries(), {model: one.outputs for model, one in asked.items()}, asked[models[0]].run)]
+    if len(asked) > 1:
+        tables.append(rank_table([entry for entry in smoke_entries() if entry.ranked], asked))
+    return "\n\n".join(tables)
+
+
+def _asked(
+    recipe: Recipe,
+    run_dir: Path,
+    model: RecipeModel,
+    choice: ModelChoice,
+    environment: HelmEnvironment,
+    url: str | None,
+    entries: Sequence[Entry],
+) -> Asked:
+    """Let HELM ask one model, and check what it wrote; helm-summarize is tried on the first model alone."""
+    work = run_dir / FOLDER / model
     with exclusive(work):
         shutil.rmtree(work / OUTPUT, ignore_errors=True)
         write_smoke_instances(work / SCENARIOS / "custom_mcqa")
-        entries = smoke_entries()
         log = work / SERVER_LOG
-        server = recipe_server(recipe.folder, run_dir, log, _say) if url is None else nullcontext(url.rstrip("/"))
+        server = (
+            recipe_server(recipe.folder, run_dir, log, _say, model) if url is None else nullcontext(url.rstrip("/"))
+        )
         with server as address:
             run, counted = _ask(entries, address, work, environment)
         outputs = [read_run(run.folder(work, timed)) for timed in run.runs]
         faults = [*log_faults(run, entries), *server_faults(counted, entries)]
         for entry, output, timed in zip(entries, outputs, run.runs, strict=False):
             faults += run_faults(entry, output, timed.seconds)
-        faults += _summary_faults(entries, run, work, environment)
+        if model == MODELS[0]:
+            faults += _summary_faults(entries, run, work, environment)
         if len(outputs) == len(entries):
-            faults += _direct_faults(chosen, recipe.serve.precision, entries, outputs)
+            faults += _direct_faults(choice, recipe.serve.precision, entries, outputs)
     if faults:
         server_tail = f"\nThe end of {log}:\n{tail(log)}" if url is None else ""
         raise StageError("\n".join([*faults, f"{_counted(faults)}; HELM's own log is {run.log}{server_tail}"]))
-    return table(entries, outputs, run)
+    return Asked(runs_folder(work), outputs, run)
 
 
 def _say(text: str) -> None:
@@ -107,21 +144,34 @@ def _direct_faults(
     return direct_faults(loaded, precision, scored, outputs)
 
 
-def table(entries: Sequence[Entry], outputs: Sequence[RunOutput], run: HelmRun) -> str:
-    """One row an entry: instances, requests, seconds, and the scenario's main metric."""
-    head = ("entry", "instances", "requests", "seconds", "metric", "mean")
-    rows = [
-        (
-            entry.name,
-            str(len({row.instance_id for row in output.instances})),
-            str(len(output.states)),
-            f"{timed.seconds:.1f}",
-            entry.metric,
-            f"{output.mean(entry.metric):.3f}",
-        )
-        for entry, output, timed in zip(entries, outputs, run.runs, strict=True)
-    ]
+def table(entries: Sequence[Entry], outputs: Mapping[str, Sequence[RunOutput]], run: HelmRun) -> str:
+    """One row an entry: instances, requests, the first model's seconds, the scenario's main metric for each model."""
+    head = ("entry", "instances", "requests", "seconds", "metric", *outputs)
+    rows = []
+    for place, (entry, timed) in enumerate(zip(entries, run.runs, strict=True)):
+        own = [one[place] for one in outputs.values() if place < len(one)]
+        means = [f"{output.mean(entry.metric):.3f}" for output in own] + [""] * (len(outputs) - len(own))
+        instances = len({row.instance_id for row in own[0].instances})
+        counts = (str(instances), str(len(own[0].states)), f"{timed.seconds:.1f}")
+        rows.append((entry.name, *counts, entry.metric, *means))
     return markdown_table(head, rows)
+
+
+def rank_table(entries: Sequence[Entry], asked: Mapping[str, Asked]) -> str:
+    """The models by the challenge's rule, over the entries."""
+    from eval.ranking.helm_entry import read_helm_entry
+    from eval.ranking.helm_stats import without_model
+    from eval.ranking.ranking import rank
+    from eval.ranking.ranking_table import ranking_table
+    from eval.ranking.scenario import HelmSource, Scenario, ScenarioMetric
+
+    first = next(iter(asked.values()))
+    scenarios = []
+    for entry, output in zip(entries, first.outputs, strict=False):
+        source = HelmSource(re.escape(without_model(output.name)), (entry.metric,))
+        scenarios.append(Scenario(entry.name, None, (ScenarioMetric(entry.metric, source=source),)))
+    ranked = [read_helm_entry(one.folder, model, scenarios) for model, one in asked.items()]
+    return ranking_table(rank(ranked, scenarios))
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -154,7 +204,7 @@ def main(argv: list[str] | None = None) -> int:
 
 def plan(recipe: Recipe, run_dir: Path, url: str | None) -> str:
     """What would run, in words. ConfigError if the recipe is not to be served."""
-    server = url or f"{recipe.serve.engine} with {recipe.name}, started for it"
+    server = url or f"{recipe.serve.engine} with {recipe.name}'s {' and '.join(MODELS)} model, started for it"
     lines = [f"{entry.requests:>4} requests  {entry.run_entry}" for entry in smoke_entries()]
     return "\n".join([f"HELM would ask {server}, and write below {run_dir / FOLDER}:", *lines])
 

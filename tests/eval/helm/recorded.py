@@ -67,3 +67,11 @@ def write_run(folder: Path, states: list[Any], rows: list[Any]) -> Path:
     (folder / "scenario_state.json").write_text(json.dumps({"request_states": states}), encoding="utf-8")
     (folder / "per_instance_stats.json").write_text(json.dumps(rows), encoding="utf-8")
     return folder
+
+
+def write_whole_run(folder: Path) -> Path:
+    """A finished run: all files that HELM writes of one; two instances, a request each."""
+    write_run(folder, *generated())
+    for name in ("run_spec", "scenario", "stats"):
+        (folder / f"{name}.json").write_text("[]", encoding="utf-8")
+    return folder

@@ -9,8 +9,9 @@ import pytest
 
 from eval.helm.checks import log_faults, run_faults, server_faults, summary_faults
 from eval.helm.entries import Entry
+from eval.helm.logs import timed_runs
 from eval.helm.outputs import read_run
-from eval.helm.running import HelmRun, timed_runs
+from eval.helm.running import HelmRun
 from tests.eval.helm.recorded import LOG, RETRIED, generated, state, stats, write_run
 
 ENTRY = Entry("mcqa", "simple_mcqa:", "exact_match", instances=2, requests=2)

@@ -4,18 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from eval.helm.running import (
-    HelmEnvironment,
-    failures,
-    helm_variables,
-    run_helm,
-    runs_planned,
-    summarize,
-    tail,
-    timed_runs,
-)
+from eval.helm.running import PLUGIN, HelmEnvironment, helm_variables, is_whole, run_conf, run_helm, summarize, tail
 from oneday.stage import StageError
-from tests.eval.helm.recorded import LOG, RETRIED
+from tests.eval.helm.recorded import LOG
 
 
 def environment(folder: Path, script: str) -> HelmEnvironment:
@@ -26,42 +17,6 @@ def environment(folder: Path, script: str) -> HelmEnvironment:
         path.write_text(f"#!/bin/sh\n{script}\n", encoding="utf-8")
         path.chmod(0o755)
     return HelmEnvironment(folder)
-
-
-def test_runs_last_until_the_next_one_begins() -> None:
-    runs = timed_runs(LOG)
-    assert [(run.name, run.seconds) for run in runs] == [
-        ("simple_mcqa:model=neurips_local", 10.5),
-        ("dyck_language_np=3:model=neurips_local", 2.25),
-    ]
-
-
-def test_a_log_that_began_no_run_has_none() -> None:
-    assert timed_runs("") == ()
-    assert runs_planned("") is None
-    assert runs_planned(LOG) == 2
-
-
-@pytest.mark.parametrize(
-    "line",
-    [
-        RETRIED,
-        "2026-01-02 03:04:07,000 INFO         Failed to make request to neurips/local after retrying 1 times",
-        "2026-01-02 03:04:07,000 INFO         Failed to tokenize after retrying 5 times",
-        "2026-01-02 03:04:07,000 INFO         Failed to decode after retrying 5 times",
-        "2026-01-02 03:04:07,000 INFO         Request error: 500 Server Error for url: http://127.0.0.1:1/process",
-        "2026-01-02 03:04:07,000 INFO         Local Model error: 404 Client Error",
-        "2026-01-02 03:04:07,000 INFO         Error when running simple_mcqa:model=neurips_local:",
-        "Traceback (most recent call last):",
-    ],
-)
-def test_every_kind_of_failure_is_found_in_a_log(line: str) -> None:
-    (found,) = failures(f"{LOG}{line}\n")
-    assert found and line.endswith(found)
-
-
-def test_what_is_logged_without_a_failure_is_none() -> None:
-    assert failures(LOG) == []
 
 
 def test_an_absent_environment_is_told_with_what_makes_it(tmp_path: Path) -> None:
@@ -114,3 +69,23 @@ def test_the_tail_of_a_log_that_is_not_there_says_so(tmp_path: Path) -> None:
     assert "empty" in tail(tmp_path / "empty.log")
     (tmp_path / "long.log").write_text("\n".join(str(number) for number in range(100)), encoding="utf-8")
     assert tail(tmp_path / "long.log", lines=2) == "98\n99"
+
+
+def test_a_conf_is_evaluated_with_the_plugin_and_goes_on_and_a_failure_is_told(tmp_path: Path) -> None:
+    (tmp_path / "seen.log").write_text(LOG, encoding="utf-8")
+    given = environment(tmp_path / "env", 'echo "$@"; cat seen.log; exit 1')
+    announced: list[str] = []
+    run, why = run_conf(tmp_path / "my.conf", "http://127.0.0.1:9", tmp_path, given, 5, announced.append)
+    log = run.log.read_text(encoding="utf-8")
+    assert f"--conf-paths {tmp_path / 'my.conf'} --models-to-run neurips/local --plugins {PLUGIN}" in log
+    assert "--skip-completed-runs" in log and "--max-eval-instances 5" in log
+    assert why is not None and "exit code 1" in why
+    assert [line.split()[1] for line in announced] == ["[1/2]", "[2/2]"]
+
+
+def test_a_run_is_whole_with_its_last_file_alone(tmp_path: Path) -> None:
+    for name in ("run_spec", "scenario", "scenario_state", "stats"):
+        (tmp_path / f"{name}.json").touch()
+    assert not is_whole(tmp_path)
+    (tmp_path / "per_instance_stats.json").touch()
+    assert is_whole(tmp_path)

@@ -1,43 +1,20 @@
 """The server that HELM asks: its start, its end, and its own count of answers."""
 
-import threading
-from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import httpx
 import pytest
-import uvicorn
 
-from eval.helm.served import answered, check_health, recipe_server
+from eval.helm.served import answered, check_health, recipe_server, served_name
 from oneday.stage import StageError
-from serve.app import create_app
 from serve.running import bind, url_of
 from tests.conftest import RecipeFolder
 from tests.eval.challenge import trained
-from tests.serve.toy_engine import NO_RULES, ToyEngine, config
-
-if TYPE_CHECKING:
-    from transformers import PreTrainedTokenizerFast
-
-
-@pytest.fixture
-def address(tiny_tokenizer: "PreTrainedTokenizerFast") -> Iterator[str]:
-    """The address of the real application, with an engine that says the same to everyone."""
-    bound = bind("127.0.0.1", 0)
-    server = uvicorn.Server(
-        uvicorn.Config(create_app(ToyEngine(tiny_tokenizer), config(), "toy", NO_RULES), log_config=None)
-    )
-    thread = threading.Thread(target=server.run, args=([bound],))
-    thread.start()
-    yield url_of(bound)
-    server.should_exit = True
-    thread.join(timeout=20)
-    assert not thread.is_alive()
 
 
 def test_the_servers_count_has_every_path_and_status(address: str) -> None:
     check_health(address)
+    assert served_name(address) == "toy"
     before = answered(address)
     assert httpx.post(f"{address}/process", json={"prompt": "One"}).status_code == 200
     assert httpx.post(f"{address}/process", json={}).status_code == 422

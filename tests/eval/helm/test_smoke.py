@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 
 from eval.helm.entries import Entry, smoke_entries
+from eval.helm.logs import TimedRun
 from eval.helm.outputs import read_run
-from eval.helm.running import HelmRun, TimedRun
+from eval.helm.running import HelmRun
 from eval.helm.smoke import main, table
 from tests.conftest import RecipeFolder
 from tests.eval.helm.recorded import generated, write_run
@@ -17,8 +18,9 @@ def test_the_table_has_a_row_for_each_entry(tmp_path: Path) -> None:
     output = read_run(write_run(tmp_path / "run", *generated()))
     entries = [Entry("mcqa", "simple_mcqa:", "exact_match"), Entry("other", "simple_mcqa:", "exact_match")]
     run = HelmRun(tmp_path / "log", (TimedRun("one", 1.25), TimedRun("two", 10.0)))
-    lines = table(entries, [output, output], run).splitlines()
-    assert [cell.strip() for cell in lines[3].split("|")[1:-1]] == ["other", "2", "2", "10.0", "exact_match", "0.500"]
+    lines = table(entries, {"tuned": [output, output], "base": [output, output]}, run).splitlines()
+    cells = [cell.strip() for cell in lines[3].split("|")[1:-1]]
+    assert cells == ["other", "2", "2", "10.0", "exact_match", "0.500", "0.500"]
     assert len(lines) == 4 and len({len(line) for line in lines}) == 1
 
 
