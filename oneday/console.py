@@ -36,7 +36,6 @@ def library_environment() -> dict[str, str]:
         "DO_NOT_TRACK": "1",
         "AXOLOTL_DO_NOT_TRACK": "1",
         "HF_HUB_DISABLE_TELEMETRY": "1",
-        "WANDB_DISABLED": "true",
         "TRANSFORMERS_VERBOSITY": "error",
         "TORCH_CPP_LOG_LEVEL": "ERROR",
         "PYTORCH_ALLOC_CONF": "expandable_segments:True",  # as the command `axolotl` sets it; on CUDA alone

@@ -11,7 +11,7 @@ in turn, each, and both together a day. With --measure, runs a few real steps on
 
 import json
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -76,39 +76,56 @@ def _known_to_fit(outlook: "Outlook") -> bool:
 
 def plan_of(document: Document, request: Request) -> "Outlook":
     """Print the plan of one training. Raises as the parts do."""
-    from training.planning.compressed import config_for, teacher_geometry
-    from training.planning.geometry import geometry_of
-    from training.planning.measure import earlier_measurement
-    from training.planning.outlook import Case, look
-    from training.planning.rows import rows_from
-    from training.planning.settings import read_settings
+    from training.planning.outlook import look
 
-    run_dir = request.out or _default_run(document)
-    document = _in_run_folder(document, run_dir)
-    settings = read_settings(document)
-    config, source = config_for(settings.base_model, document.path.parent, request.model_config)
-    geometry = geometry_of(config, source, settings.overrides_of_model_config)
-    teacher = teacher_geometry(settings.oneday_teacher, document.path.parent)
-    rows_of, rows_source = rows_from(document.path.parent, settings, geometry)
-    case = Case(geometry, settings, request.card, request.gpus, rows_of, teacher=teacher)
+    run_dir = request.out or default_run(document)
+    document = in_run_folder(document, run_dir)
+    case, rows_source = case_of(document, request.card, request.gpus, request.model_config)
     if request.measure is not None:
         _measure(document, case, run_dir, request.measure)
-    measured = earlier_measurement(run_dir, settings, request.card, request.gpus)
-    case = Case(geometry, settings, request.card, request.gpus, rows_of, measured, teacher)
+    case = with_earlier_measurement(case, run_dir)
     outlook = look(case)
     _show(document, case, outlook, rows_source, request.as_json)
     return outlook
 
 
-def _default_run(document: Document) -> Path:
+def case_of(document: Document, card: "Card", gpus: int, model_config: Path | None = None) -> "tuple[Case, str]":
+    """What the plan of one training is made of, and in words where its rows' lengths are from.
+
+    The paths of the document are those of the run folder; the recipe's other files are beside its own path.
+    """
+    from training.planning.compressed import config_for, teacher_geometry
+    from training.planning.geometry import geometry_of
+    from training.planning.outlook import Case
+    from training.planning.rows import rows_from
+    from training.planning.settings import read_settings
+
+    folder = document.path.parent
+    settings = read_settings(document)
+    config, source = config_for(settings.base_model, folder, model_config)
+    geometry = geometry_of(config, source, settings.overrides_of_model_config)
+    teacher = teacher_geometry(settings.oneday_teacher, folder)
+    rows_of, rows_source = rows_from(folder, settings, geometry)
+    return Case(geometry, settings, card, gpus, rows_of, teacher=teacher), rows_source
+
+
+def with_earlier_measurement(case: "Case", run_dir: Path) -> "Case":
+    """The case with what --measure found in this run folder, if that was on such a card with such settings."""
+    from training.planning.measure import earlier_measurement
+
+    return replace(case, measured=earlier_measurement(run_dir, case.settings, case.card, case.gpus))
+
+
+def default_run(document: Document) -> Path:
+    """The run folder of the recipe that a train file is in."""
     return Path("runs") / document.path.parent.resolve().name
 
 
-def _in_run_folder(document: Document, run_dir: Path) -> Document:
+def in_run_folder(document: Document, run_dir: Path) -> Document:
     """The document with the paths below its default run folder moved to another one."""
     from training.train import move_paths
 
-    return Document(document.path, move_paths(document.values, _default_run(document), run_dir), document.lines)
+    return Document(document.path, move_paths(document.values, default_run(document), run_dir), document.lines)
 
 
 def _measure(document: Document, case: "Case", run_dir: Path, steps: int) -> None:

@@ -17,6 +17,7 @@ from axolotl.integrations.base import BasePlugin
 from transformers import TrainerCallback, set_seed
 
 from oneday.models import ensure_base_model
+from training import trackers
 from training.distilling.teacher import folder_fault
 from training.four_bit import without_cpu_kernel
 from training.plugin_args import budget_seconds, schedule_of
@@ -68,6 +69,9 @@ class OneDayPlugin(BasePlugin):  # type: ignore[misc]  # axolotl is untyped
         """
         watch_parent()
         know_inkuba()
+        if faults := trackers.tracker_faults(cfg):
+            raise Refused("; ".join(f"{key}: {message}" for key, message in faults.items()))
+        trackers.set_environment(cfg)
         if first_on_machine():
             ensure_base_model(cfg["base_model"], cfg.get("oneday_base_model_from"))
         self._record = start_record(cfg)
@@ -122,17 +126,18 @@ class OneDayPlugin(BasePlugin):  # type: ignore[misc]  # axolotl is untyped
         return DistillingTrainer
 
     def get_training_args(self, cfg: Any) -> dict[str, Any]:
-        """No evaluation at step 0, which Axolotl forces and no key of its own turns off."""
-        return {"eval_on_start": False}
+        """No evaluation at step 0, which Axolotl forces and no key of its own turns off; what a tracker needs."""
+        return {"eval_on_start": False, **trackers.training_arguments(cfg)}
 
     def add_callbacks_pre_trainer(self, cfg: Any, model: Any) -> list[TrainerCallback]:
         """The callbacks that keep the time and the log of a training."""
+        trackers.prepare(cfg)
         if self._clock is None:  # not a training: `axolotl evaluate`
             return []
         signal = StopSignal()
         signal.install()
         self._keeper = Timekeeper(Path(cfg.output_dir), self._clock, signal, self._write_stopped, self._end_late)
-        return [self._keeper, *([LogCallback(Path(cfg.output_dir))] if first_process() else [])]
+        return [self._keeper, *([LogCallback(Path(cfg.output_dir), self._clock)] if first_process() else [])]
 
     def post_trainer_create(self, cfg: Any, trainer: Any) -> None:
         """Let a restart go on with the rows that are left; count tokens; check what the model makes of packed rows."""

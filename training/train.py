@@ -4,8 +4,8 @@
 
 Runs `accelerate launch -m axolotl.cli.train recipes/NAME/train.yaml` with a progress bar in place of the libraries'
 output, which goes to 06_train/train.log. With --out, the same file is run with the paths below runs/NAME moved to
-DIR. Reads 05_mix, and the compressed model where the recipe makes one; writes 06_train/model. A training that is cut
-off goes on at its last whole checkpoint.
+DIR. Reads 05_mix, and the compressed model where the recipe makes one; writes 06_train/model, and in 06_train/plan.json
+what was planned for this machine. A training that is cut off goes on at its last whole checkpoint.
 """
 
 import json
@@ -14,7 +14,7 @@ import signal
 import subprocess
 import sys
 import time
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,8 @@ from oneday.files import atomic_write
 from oneday.recipe import Recipe
 from oneday.stage import Outcome, Stage, StageError
 from training.logged_command import failure
+from training.plan_beside import plan_beside
+from training.plan_record import PLAN
 from training.running.checkpoints import free_name, read_start, same_start, start_record
 
 GRACE = 120.0  # seconds that a training has to save a checkpoint when it is stopped
@@ -50,7 +52,9 @@ def train(document: Document, recipe: Recipe, run_dir: Path, output_dir: Path) -
         print(f"train       settings or data changed: the earlier training is kept in {aside}", file=sys.stderr)
         earlier = None
     if earlier is None or not earlier.get("finished"):
-        launch(settings_file, output_dir)
+        goes_on = earlier is not None and (output_dir / PLAN).is_file()
+        with nullcontext() if goes_on else plan_beside(document.path, run_dir, output_dir):
+            launch(settings_file, output_dir)
         if not (read_start(model_dir) or {}).get("finished"):
             raise StageError(f"Axolotl ended without a finished model in {model_dir}; see {output_dir / 'train.log'}")
     log = json.loads((model_dir / "training_log.json").read_text(encoding="utf-8"))

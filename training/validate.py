@@ -5,7 +5,8 @@
 All files of the folder are checked, also where one data file is named. data*.yaml, compress.yaml, eval*.yaml,
 rules*.yaml, zindi.yaml and serve.yaml are checked by their models, train*.yaml by the installed Axolotl's schema (which
 by itself drops unknown keys silently) and by the demands of `training.checks.demands`. Exit code 2 if anything is
-wrong. Whether the training fits a machine is for `training.plan`; what is installed there is not checked.
+wrong. Whether the training fits a machine is for `training.plan`; of what is installed there, only the trackers that a
+file switches on are checked.
 """
 
 import importlib.util

@@ -11,19 +11,27 @@ from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, model_validator
 
+from eval.reporting.planned import PlannedAndMeasured, compare_with_plan
 from eval.scores import Scores
 from oneday.files import read_json
 from oneday.stage import Report, read_report
+from training.plan_record import PLAN, read_plan
 from training.run_record import RUN, RunRecord, read_run
 
 
 class LogEntry(BaseModel):
-    """One entry of the Hugging Face Trainer's `log_history`. Numbers may be written as strings."""
+    """One entry of the Hugging Face Trainer's `log_history`. Numbers may be written as strings.
+
+    `seconds` and `peak_memory_gib` are the plugin's: older logs, and those of trainings without it, have neither.
+    """
 
     model_config = ConfigDict(frozen=True)
 
     step: int | None = None
+    seconds: float | None = None  # since the first launch, with what lies between attempts
     loss: float | None = None
+    learning_rate: float | None = None
+    peak_memory_gib: float | None = None  # until then in this attempt, of what run.json's peak is of
     eval_loss: float | None = None
     train_loss: float | None = None
     train_runtime: float | None = None
@@ -38,8 +46,30 @@ class LogEntry(BaseModel):
 Points = list[tuple[int, float]]
 
 
+class LoggedStep(BaseModel):
+    """What the log says of the training at one step. All but the loss may be unknown; see `LogEntry`."""
+
+    model_config = ConfigDict(frozen=True)
+
+    step: int
+    loss: float
+    seconds: float | None
+    learning_rate: float | None
+    peak_memory_gib: float | None
+
+
+class LoggedEvaluation(BaseModel):
+    """One evaluation in the log."""
+
+    model_config = ConfigDict(frozen=True)
+
+    step: int
+    loss: float
+    seconds: float | None
+
+
 class Training(BaseModel):
-    """The loss over the steps. `mean_loss` and `seconds` are None if the log has no closing entry."""
+    """The loss over the steps and over time. `mean_loss` and `seconds` are None if the log has no closing entry."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -47,10 +77,20 @@ class Training(BaseModel):
     final_loss: float | None
     final_eval_loss: float | None
     mean_loss: float | None
-    seconds: float | None
-    losses: Points
-    eval_losses: Points
+    seconds: float | None  # of the last attempt
+    logged: list[LoggedStep]
+    evaluations: list[LoggedEvaluation]
     not_finite: int
+
+    @property
+    def losses(self) -> Points:
+        """(step, loss) of the training."""
+        return [(entry.step, entry.loss) for entry in self.logged]
+
+    @property
+    def eval_losses(self) -> Points:
+        """(step, loss) of the evaluations."""
+        return [(entry.step, entry.loss) for entry in self.evaluations]
 
 
 class StageFacts(BaseModel):
@@ -75,7 +115,9 @@ class Results(BaseModel):
     seed: int
     scores: Scores
     training: Training
-    run: RunRecord | None = None  # None for a training without the plugin
+    run: RunRecord | None = None  # None for a training without the plugin; holds the deadline, as budget_seconds
+    plan: PlannedAndMeasured | None = None
+    no_plan: str | None = None  # why there is none
     stages: list[StageFacts]
     total_seconds: float
     machines: list[str]
@@ -86,13 +128,18 @@ class Results(BaseModel):
 def collect_results(recipe: str, base_model: str, seed: int, scores: Scores, run_dir: Path) -> Results:
     """The results of one run folder. Raises ValueError or StageError that names a damaged file."""
     reports, model = read_reports(run_dir), run_dir / "06_train/model"
+    run = read_run(model) if (model / RUN).is_file() else None
+    plan = read_plan(run_dir / "06_train") if (run_dir / "06_train" / PLAN).is_file() else None
+    compared, no_plan = compare_with_plan(plan, run)
     return Results(
         recipe=recipe,
         base_model=base_model,
         seed=seed,
         scores=scores,
         training=read_training_log(run_dir / "06_train/model/training_log.json"),
-        run=read_run(model) if (model / RUN).is_file() else None,
+        run=run,
+        plan=compared,
+        no_plan=no_plan,
         stages=[StageFacts.model_validate(report.model_dump()) for report in reports],
         total_seconds=round(sum(report.seconds for report in reports), 2),
         machines=machine_lines(report.hardware for report in reports),
@@ -110,25 +157,27 @@ def read_reports(run_dir: Path) -> list[Report]:
 def read_training_log(path: Path) -> Training:
     """The losses in a training log. Raises FileNotFoundError, or ValueError that names the file."""
     entries = read_json(path, list[LogEntry])
-    losses, lost = _finite((entry.step, entry.loss) for entry in entries)
-    eval_losses, eval_lost = _finite((entry.step, entry.eval_loss) for entry in entries)
+    logged = [
+        LoggedStep(**entry.model_dump(include=set(LoggedStep.model_fields)))
+        for entry in entries
+        if entry.loss is not None and math.isfinite(entry.loss)
+    ]
+    evaluations = [
+        LoggedEvaluation(step=entry.step, loss=entry.eval_loss, seconds=entry.seconds)
+        for entry in entries
+        if entry.step is not None and entry.eval_loss is not None and math.isfinite(entry.eval_loss)
+    ]
+    losses = [loss for entry in entries for loss in (entry.loss, entry.eval_loss) if loss is not None]
     return Training(
         steps=max((entry.step for entry in entries if entry.step is not None), default=0),
-        final_loss=losses[-1][1] if losses else None,
-        final_eval_loss=eval_losses[-1][1] if eval_losses else None,
+        final_loss=logged[-1].loss if logged else None,
+        final_eval_loss=evaluations[-1].loss if evaluations else None,
         mean_loss=_last(entry.train_loss for entry in entries),
         seconds=_last(entry.train_runtime for entry in entries),
-        losses=losses,
-        eval_losses=eval_losses,
-        not_finite=lost + eval_lost,
+        logged=logged,
+        evaluations=evaluations,
+        not_finite=len(losses) - len(logged) - len(evaluations),
     )
-
-
-def _finite(pairs: Iterable[tuple[int | None, float | None]]) -> tuple[Points, int]:
-    """The points with a finite loss, and how many had another (a diverged run logs nan)."""
-    logged = [(step, loss) for step, loss in pairs if step is not None and loss is not None]
-    finite = [(step, loss) for step, loss in logged if math.isfinite(loss)]
-    return finite, len(logged) - len(finite)
 
 
 def _last(values: Iterable[float | None]) -> float | None:

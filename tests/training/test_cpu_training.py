@@ -21,6 +21,7 @@ import yaml
 
 from benchmarks.tiny_mistral import make_tiny_mistral, on_cpu, write_rows, write_tokenizer
 from oneday.console import library_environment
+from training.run_record import read_run
 
 ROOT = Path(__file__).parents[2]
 STEPS, EVERY = 20, 5
@@ -132,6 +133,8 @@ def test_a_recipe_trains_evaluates_saves_goes_on_after_a_kill_and_merges(
     assert steps[1:] == list(range(steps[0] + 1, STEPS + 1))
     log = json.loads((model_dir / "training_log.json").read_text(encoding="utf-8"))
     assert [entry["step"] for entry in log if "loss" in entry] == list(range(1, STEPS + 1))
+    seconds = [entry["seconds"] for entry in log]
+    assert seconds == sorted(seconds) and seconds[-1] <= read_run(model_dir).wall_seconds
     evaluated = {entry["step"]: entry["eval_loss"] for entry in log if "eval_loss" in entry}
     assert set(evaluated) == set(range(EVERY, STEPS + 1, EVERY)), "none at step 0"
     assert evaluated[STEPS] < evaluated[EVERY]

@@ -1,6 +1,7 @@
 """The stage train_1: which file it trains by, what it reads, and where the second training goes on."""
 
 import json
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,7 +12,7 @@ import training.first
 import training.train
 from oneday.console import stage_main
 from oneday.recipe import Recipe, load_recipe
-from training.running.checkpoints import start_record, write_start
+from training.running.checkpoints import read_start, start_record, write_start
 
 if TYPE_CHECKING:
     from tests.conftest import RecipeFolder
@@ -57,23 +58,50 @@ def test_a_change_of_one_training_s_file_is_no_change_of_the_other_s(two: Recipe
     assert training.train.STAGE.settings(two) == two.train.values
 
 
-def test_it_trains_by_the_first_file_and_takes_over_what_has_finished(
-    two: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    run_dir, launched = tmp_path / "run", list[str]()
-    (run_dir / "05_mix").mkdir(parents=True)
+@pytest.fixture
+def launched(two: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What was launched: in the place of Axolotl, a training that ends at once. There are rows; no plan is made."""
+    found = list[str]()
+    (tmp_path / "run/05_mix").mkdir(parents=True)
     for name in ("train", "eval"):
-        (run_dir / f"05_mix/{name}.jsonl").write_text("{}\n", encoding="utf-8")
+        (tmp_path / f"run/05_mix/{name}.jsonl").write_text("{}\n", encoding="utf-8")
 
     def launch(settings_file: Path, output_dir: Path) -> None:
         values = yaml.safe_load(settings_file.read_text(encoding="utf-8"))
         model_dir = Path(values["output_dir"])
-        launched.append(f"{settings_file.name} -> {model_dir.relative_to(output_dir.parent)}")
-        model_dir.mkdir(parents=True)
+        found.append(f"{settings_file.name} -> {model_dir.relative_to(output_dir.parent)}")
+        model_dir.mkdir(parents=True, exist_ok=True)
         (model_dir / "training_log.json").write_text(json.dumps([{"step": 3, "loss": 2.5}]), encoding="utf-8")
         write_start(model_dir, start_record(values), finished=True)
 
+    def plan_beside(train_file: Path, run_dir: Path, stage_dir: Path) -> AbstractContextManager[None]:
+        found.append(f"plan of {train_file.name}")
+        return nullcontext()
+
     monkeypatch.setattr(training.train, "launch", launch)
+    monkeypatch.setattr(training.train, "plan_beside", plan_beside)
+    return found
+
+
+def test_it_trains_by_the_first_file_and_takes_over_what_has_finished(
+    two: Recipe, tmp_path: Path, launched: list[str]
+) -> None:
+    run_dir = tmp_path / "run"
     outcomes = [training.first.run(two, run_dir, run_dir / "05d_train_1") for _ in range(2)]
     assert [outcome.counts for outcome in outcomes] == [{"steps": 3}] * 2
-    assert launched == ["train-1-part.yaml -> 05d_train_1/model"]
+    assert launched == ["plan of train-1-part.yaml", "train-1-part.yaml -> 05d_train_1/model"]
+
+
+@pytest.mark.parametrize("has_plan", [True, False])
+def test_a_training_that_goes_on_keeps_the_plan_that_it_has(
+    two: Recipe, tmp_path: Path, launched: list[str], has_plan: bool
+) -> None:
+    run_dir, stage_dir = tmp_path / "run", tmp_path / "run/05d_train_1"
+    training.first.run(two, run_dir, stage_dir)
+    record = read_start(stage_dir / "model")
+    assert record is not None
+    write_start(stage_dir / "model", record, finished=False)
+    if has_plan:
+        (stage_dir / "plan.json").write_text("{}", encoding="utf-8")
+    training.first.run(two, run_dir, stage_dir)
+    assert len(launched) == (3 if has_plan else 4), "twice Axolotl, and a plan each time that there was none"

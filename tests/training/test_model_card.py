@@ -130,7 +130,7 @@ def finished_run(recipe: RecipeFolder, sources: Sequence[SourceResult] = (SAMPLE
 def facts_of(recipe: Recipe, sources: Sequence[SourceResult] = (SAMPLED, LIMA), **changes: Any) -> Facts:
     """Facts of an adapter that was evaluated."""
     log = Training(
-        steps=2, final_loss=2.0, final_eval_loss=2.5, mean_loss=2.5, seconds=12.5, losses=[], eval_losses=[],
+        steps=2, final_loss=2.0, final_eval_loss=2.5, mean_loss=2.5, seconds=12.5, logged=[], evaluations=[],
         not_finite=0,
     )  # fmt: skip
     results = Results.model_construct(scores=Scores.model_validate(toy_scores()))

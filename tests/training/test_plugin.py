@@ -96,4 +96,4 @@ def test_checkpoints_of_other_settings_are_refused_not_resumed(plugin: Any, tmp_
     with pytest.raises(Refused, match="other settings or data"):
         plugin.load_datasets(SimpleNamespace(output_dir=str(tmp_path)))
     assert (tmp_path / "checkpoint-5").is_dir()
-    assert OneDayPlugin().get_training_args(None) == {"eval_on_start": False}
+    assert OneDayPlugin().get_training_args({}) == {"eval_on_start": False}

@@ -9,6 +9,7 @@ from data_prep.config import load_data_config
 from data_prep.mixing.config import Mix
 from oneday.config import ConfigError, Document
 from oneday.recipe import data_files
+from training.trackers import tracker_faults
 
 DS_TYPES = {"jsonl": "json", "parquet": "parquet"}  # Axolotl's word for what mix.output writes
 
@@ -26,6 +27,7 @@ def demands(document: Document) -> Iterator[tuple[str, str]]:
     yield from _remote_code(values)
     yield from _resumption(values)
     yield from _engine_file(values)
+    yield from tracker_faults(values).items()
     if values.get("seed") is None:
         yield "seed", "must be set, so that the training can be repeated"
 

@@ -19,6 +19,7 @@ from training.planning.cards import Card
 from training.planning.hours import Measured
 from training.planning.settings import TrainSettings
 from training.run_record import RunRecord, read_run
+from training.trackers import is_tracking_key
 from training.train import launch
 
 # Keys that say how long, how often and where, not what a step is.
@@ -103,7 +104,7 @@ def measure(document: Document, settings: TrainSettings, run_dir: Path, steps: i
 
 def short_run(values: dict[str, Any], folder: Path, steps: int) -> dict[str, Any]:
     """The keys of a training of so many steps, with one evaluation and one save at the last."""
-    kept = {key: value for key, value in values.items() if key not in LEFT_OUT}
+    kept = {key: value for key, value in values.items() if key not in LEFT_OUT and not is_tracking_key(key)}
     evaluates = bool(values.get("test_datasets") or values.get("val_set_size"))
     kept |= {"max_steps": steps, "save_steps": steps, "save_total_limit": 1, "auto_resume_from_checkpoints": False}
     kept |= {"output_dir": str(folder / "model"), "dataset_prepared_path": str(folder / "prepared")}

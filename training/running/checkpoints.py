@@ -8,19 +8,20 @@ from typing import Any
 
 from oneday.files import sha256_file, sha256_json, write_json
 from oneday.models import model_files
+from training.trackers import is_tracking_key
 
 START = "oneday_start.json"
 WHOLE = ("trainer_state.json", "optimizer.pt", "scheduler.pt")
 
 # Keys that say where things are or how long a training may take, not what it is: a run that is moved, or given more
-# time, is no other one.
+# time, is no other one. Nor is one that is tracked.
 PLACES = ("output_dir", "dataset_prepared_path", "datasets", "test_datasets", "axolotl_config_path", "plugins")
 TIME = ("oneday_budget_hours", "oneday_budget_seconds")
 
 
 def start_record(settings: Mapping[str, Any]) -> dict[str, Any]:
     """What decides the result of a training: the settings as written, the models and the content of the data."""
-    kept = {key: value for key, value in settings.items() if key not in (*PLACES, *TIME)}
+    kept = {key: value for key, value in settings.items() if key not in (*PLACES, *TIME) and not is_tracking_key(key)}
     kept["datasets"] = [_without_path(entry) for entry in dataset_entries(settings)]
     record = {
         "settings": sha256_json(json.loads(json.dumps(kept, default=str))),

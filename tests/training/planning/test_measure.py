@@ -25,6 +25,7 @@ VALUES: dict[str, Any] = {
     "saves_per_epoch": 2,
     "oneday_budget_hours": 2,
     "hub_model_id": "me/mine",
+    "wandb_project": "mine",
     "auto_resume_from_checkpoints": True,
     "output_dir": "runs/tiny/06_train/model",
     "test_datasets": [{"path": "eval.jsonl"}],
@@ -48,12 +49,12 @@ def _measured(of: TrainSettings, **changes: Any) -> measure.Measurement:
     return measure.Measurement.model_validate(values | changes)
 
 
-def test_the_short_run_neither_resumes_nor_ends_early_nor_publishes() -> None:
+def test_the_short_run_neither_resumes_nor_ends_early_nor_publishes_nor_is_tracked() -> None:
     found = measure.short_run(VALUES, Path("work/measure"), 4)
     assert (found["max_steps"], found["eval_steps"], found["save_steps"]) == (4, 4, 4)
     assert found["auto_resume_from_checkpoints"] is False
     assert found["output_dir"] == "work/measure/model"
-    assert not {"oneday_budget_hours", "saves_per_epoch", "hub_model_id"} & found.keys()
+    assert not {"oneday_budget_hours", "saves_per_epoch", "hub_model_id", "wandb_project"} & found.keys()
 
 
 def test_without_evaluation_rows_nothing_is_evaluated() -> None:

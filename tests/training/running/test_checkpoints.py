@@ -72,6 +72,11 @@ def test_moving_a_run_does_not_make_it_another_training(settings: dict[str, Any]
     assert start_record(there) == start_record(settings)
 
 
+def test_tracking_a_run_does_not_make_it_another_training(settings: dict[str, Any]) -> None:
+    tracked = {"use_tensorboard": True, "wandb_project": "mine", "hf_mlflow_log_artifacts": False, "use_trackio": True}
+    assert start_record(settings | tracked) == start_record(settings)
+
+
 def test_another_setting_or_other_data_makes_another_training(settings: dict[str, Any]) -> None:
     before = start_record(settings)
     assert start_record(settings | {"learning_rate": 0.2})["settings"] != before["settings"]
