@@ -105,7 +105,7 @@ def run_recipe(folder: Path, out: Path | None, until: str | None, dry_run: bool,
             f"{recipe.folder / recipe.data_file}: collect.held_out_per_task is 0, so there are no rows to evaluate "
             "the model on; raise it, or stop earlier: --until train"
         )
-    by_name = {stage.name: stage for stage in (*STAGES, *chosen)}
+    by_name = {stage.name: stage for stage in (*STAGES, eval.report.report_stage(run_dir), *chosen)}
     stages = [by_name[name] for name in names[: names.index(until) + 1]]
     if dry_run:
         print("\n".join(plan(stage, recipe, run_dir) for stage in stages))

@@ -1,4 +1,4 @@
-"""Plots for the report pages: a drawing -> an SVG element to put inline into HTML. No state, no files, no pyplot.
+"""Plots for the report pages: a drawing -> an SVG element to put inline into HTML, or a PNG. No state, no pyplot.
 
 Text stays text (`svg.fonttype: none`): a fifth of the size of outlines, selectable, in the page's own font.
 A plot is 331 units wide, a phone's column, so that its 12-unit text is 12 CSS pixels there and larger elsewhere.
@@ -8,7 +8,9 @@ Colours are CSS variables of the page with a fallback, so that they follow its l
 import io
 import re
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from markupsafe import Markup, escape
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 WIDTH = 4.6  # inches of 72 units
+PNG_DPI = 144  # twice the units: sharp where a README shows it at half its size
 LONGEST_NAME = 24  # characters on an axis
 # Dark enough on white, told apart with any colour vision (after Okabe and Ito); the marks differ in shape as well.
 SERIES = ("#0072b2", "#c44e00", "#00795a", "#a3487f", "#7a5c00", "#444444")
@@ -71,29 +74,59 @@ def legend(axes: "Axes", entries: int, columns: int = 2) -> None:
     figure.legend(loc="outside upper left", ncols=min(entries, columns))
 
 
-def axes_svg(name: str, height: float, description: str, draw: Callable[["Axes"], None]) -> Markup:
-    """A plot of one pair of axes; see `figure_svg`."""
-    return figure_svg(name, height, description, lambda figure: draw(figure.add_subplot()))
-
-
-def figure_svg(name: str, height: float, description: str, draw: Callable[["Figure"], None]) -> Markup:
-    """The `<svg>` element that `draw` fills, `height` inches high; the same bytes for the same input.
+@dataclass(frozen=True)
+class Plot:
+    """A drawing that is still to be made, `height` inches high; each of its forms is the same bytes for the same input.
 
     `name` must be the plot's own in its page, `description` is what is read aloud.
     """
-    from matplotlib import style
-    from matplotlib.figure import Figure
 
-    with style.context(["default", STYLE | {"svg.hashsalt": name}]):
-        figure = Figure(figsize=(WIDTH, height), layout="constrained")
-        draw(figure)
+    name: str
+    height: float
+    description: str
+    draw: Callable[["Figure"], None]
+
+    def svg(self) -> Markup:
+        """The `<svg>` element, in the page's colours."""
         text = io.StringIO()
         nothing = dict.fromkeys(("Creator", "Date", "Format", "Type"))
-        with warnings.catch_warnings():
-            # matplotlib's font only measures the text; the reader's fonts draw it.
-            warnings.filterwarnings("ignore", message="Glyph .* missing from font")
+        with self._drawn({"svg.hashsalt": self.name}) as figure:
             figure.savefig(text, format="svg", metadata=nothing)
-    return Markup(_inline(text.getvalue(), description))
+        return Markup(_inline(text.getvalue(), self.description))
+
+    def png(self) -> bytes:
+        """The same on white, for a README."""
+        image = io.BytesIO()
+        with self._drawn({}) as figure:
+            figure.savefig(image, format="png", dpi=PNG_DPI, facecolor="white", metadata={"Software": None})
+        return image.getvalue()
+
+    @contextmanager
+    def _drawn(self, settings: dict[str, str]) -> "Iterator[Figure]":
+        from matplotlib import style
+        from matplotlib.figure import Figure
+
+        with style.context(["default", STYLE | settings]), warnings.catch_warnings():
+            # matplotlib's font only measures the text of an SVG; the reader's fonts draw it.
+            warnings.filterwarnings("ignore", message="Glyph .* missing from font")
+            figure = Figure(figsize=(WIDTH, self.height), layout="constrained")
+            self.draw(figure)
+            yield figure
+
+
+def axes_plot(name: str, height: float, description: str, draw: Callable[["Axes"], None]) -> Plot:
+    """A plot of one pair of axes; see `Plot`."""
+    return Plot(name, height, description, lambda figure: draw(figure.add_subplot()))
+
+
+def axes_svg(name: str, height: float, description: str, draw: Callable[["Axes"], None]) -> Markup:
+    """The `<svg>` element of one pair of axes; see `Plot`."""
+    return axes_plot(name, height, description, draw).svg()
+
+
+def figure_svg(name: str, height: float, description: str, draw: Callable[["Figure"], None]) -> Markup:
+    """The `<svg>` element that `draw` fills; see `Plot`."""
+    return Plot(name, height, description, draw).svg()
 
 
 def _inline(document: str, description: str) -> str:

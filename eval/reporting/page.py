@@ -1,136 +1,192 @@
-"""The report as one HTML page: numbers -> text. Needs no network, no script and no second file.
+"""The report as one HTML page: a run, and others to compare it with -> text. Needs no network and no second file.
 
-The words and the layout are in `templates/report.html.j2`; this module chooses what is shown and formats it.
+The words and the layout are in `templates/`, `report.html.j2` first; this module chooses what is shown. The one script
+filters the example rows. The page's policy allows it by its hash; all else is there without it.
 """
 
+import base64
+import hashlib
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
+from typing import Any
 
-from eval.config import Compare, Variant
-from eval.reporting import plots
-from eval.reporting.results import Results
-from eval.scores import ScoredRow, Scores, TaskResult
+from markupsafe import Markup
+
+from eval.reporting.comparison import Comparison, compare_runs, comparison_plots
+from eval.reporting.examples import HeldOutRow, example_data, held_out_rows, outcomes, whole
+from eval.reporting.links import address, artefact_links
+from eval.reporting.method import details_in_words, method_in_words, settings_as_yaml
+from eval.reporting.plots import macro_plot, rules_plot, sampler_plot, scores_plot, seconds_plot
+from eval.reporting.reported_run import ReportedRun
+from eval.reporting.task_gains import MOST_IN_PLOT, extremes, most_changed, ranked_by
+from eval.reporting.training_plots import loss_plot, plan_plot, plan_quantities
+from eval.scores import TaskResult
 from eval.table import best_of, by_kind, label, percent, span, tasks_in_words, verdict
 from oneday.page import METRICS, breakable, render_template, shorten, words
 from oneday.records import SampledTask
+from oneday.svg_plot import Plot
 
-TEMPLATE = Path(__file__).parent / "templates/report.html.j2"
-MOST_IN_PLOT = 30  # tasks; a recipe can have hundreds, and the tables have them all
-LONGEST_INPUT, LONGEST_ANSWER = 600, 240  # characters of an example
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What one variant answered."""
-
-    variant: str
-    text: str
-    score: float
+TEMPLATES = Path(__file__).parent / "templates"
+SCRIPT, STYLE = TEMPLATES / "examples.js", TEMPLATES / "report.css"
+LONGEST_INPUT, LONGEST_ANSWER = 600, 240  # characters of an example that is there without the script
 
 
 @dataclass(frozen=True)
-class ExampleRow:
-    """One held-out row, shortened, with every variant's answer."""
+class StillExample:
+    """A row that is shown without the script: (variant, answer, score) for each variant, texts shortened."""
 
     task: TaskResult
     why: str
     id: str
     input: str
     references: list[str]
-    answers: list[Answer]
+    answers: list[tuple[str, str, float]]
 
 
-def render_page(
-    results: Results,
-    variants: Sequence[Variant],
-    compare: Compare,
-    sampled: Sequence[SampledTask],
-    rows: Sequence[ScoredRow],
-) -> str:
-    """The whole page. The same input gives the same bytes."""
-    scores = results.scores
-    plotted = most_changed(scores, compare)
-    most_taken = sorted(sampled, key=lambda task: -task.taken)[:MOST_IN_PLOT]
-    most_taken.sort(key=lambda task: task.task)
-    training = results.training
-    return render_template(
-        TEMPLATE,
-        (best_of, breakable, duration, label, span, words),
-        results=results,
-        scores=scores,
-        variants=[variant for variant in variants if variant.name in scores.variants],
-        verdict=verdict(scores, (compare.baseline, compare.candidate)),
-        tasks_in_words=tasks_in_words(scores),
-        percent=percent(scores),
-        groups=[(kind, list(tasks)) for kind, tasks in groupby(by_kind(scores), key=lambda task: task.kind)],
-        metrics=METRICS,
-        fewest_rows=min(task.rows for task in scores.tasks),
-        most_rows=max(task.rows for task in scores.tasks),
-        resumed=[stage.stage for stage in results.stages if stage.resumed],
-        held_out=sum(task.rows for task in scores.tasks),
-        averages={name: interval.score for name, interval in scores.macro.items()},
-        sampled=sampled,
-        plotted=plotted,
-        most_taken=most_taken,
-        scores_plot=plots.scores_plot(scores, plotted),
-        loss_plot=plots.loss_plot(training) if training.losses or training.eval_losses else None,
-        sampler_plot=plots.sampler_plot(most_taken) if sampled else None,
-        seconds_plot=plots.seconds_plot(results.stages, duration),
-        ranked_by=ranked_by(compare),
-        examples=examples(scores, compare, rows),
+@dataclass(frozen=True)
+class Page:
+    """A page, and the plots in it, to be kept as images as well."""
+
+    html: str
+    plots: Sequence[Plot]
+
+
+def render_page(run: ReportedRun, page: Path, others: Sequence[ReportedRun] = (), made: Sequence[str] = ()) -> Page:
+    """The whole page of `run`, to be kept as the file `page`. The same input gives the same bytes.
+
+    `made` are files of the run folder that are linked though they are not there yet.
+    """
+    comparison = compare_runs([run, *others]) if others else None
+    plots = _plots(run, comparison)
+    script = SCRIPT.read_text(encoding="utf-8")
+    html = render_template(
+        TEMPLATES / "report.html.j2",
+        (amount, best_of, breakable, duration, label, span, words),
+        run=run,
+        results=run.results,
+        comparison=comparison,
+        most_in_plot=MOST_IN_PLOT,
+        plots={plot.name: plot.svg() for plot in plots},
+        links=artefact_links(run.folder, page, made),
+        ablation_page=_ablation_page(run, page),
+        script=Markup(script),
+        script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
+        report_style=Markup(STYLE.read_text(encoding="utf-8")),
+        **_score_values(run),
+        **_training_values(run),
+        **_example_values(run),
     )
+    return Page(whole(html), plots)
 
 
-def most_changed(scores: Scores, compare: Compare) -> list[TaskResult]:
-    """The tasks for the plot, in the order of the table: all, or those that the candidate changed most."""
-    tasks = by_kind(scores)
-    ranked = sorted(tasks, key=lambda task: -abs(gain(task, compare)))
-    chosen = {task.task for task in ranked[:MOST_IN_PLOT]}
-    return [task for task in tasks if task.task in chosen]
+def _score_values(run: ReportedRun) -> dict[str, Any]:
+    """What the templates show of the scores."""
+    scores = run.results.scores
+    return {
+        "scores": scores,
+        "compared": run.compare.candidate != run.compare.baseline,
+        "variants": [variant for variant in run.variants if variant.name in scores.variants],
+        "verdict": verdict(scores, (run.compare.baseline, run.compare.candidate)),
+        "tasks_in_words": tasks_in_words(scores),
+        "percent": percent(scores),
+        "groups": [(kind, list(tasks)) for kind, tasks in groupby(by_kind(scores), key=lambda task: task.kind)],
+        "metrics": METRICS,
+        "fewest_rows": min(task.rows for task in scores.tasks),
+        "most_rows": max(task.rows for task in scores.tasks),
+        "held_out": sum(task.rows for task in scores.tasks),
+        "averages": {name: interval.score for name, interval in scores.macro.items()},
+        "plotted": most_changed(scores, run.compare),
+        "ranked_by": ranked_by(run.compare),
+    }
 
 
-def gain(task: TaskResult, compare: Compare) -> float:
-    """Candidate minus baseline on one task; the score alone where both are the same variant."""
-    compared = compare.candidate != compare.baseline
-    return task.scores[compare.candidate] - (task.scores[compare.baseline] if compared else 0)
+def _training_values(run: ReportedRun) -> dict[str, Any]:
+    """What the templates show of the training, its data and its stages."""
+    results, settings = run.results, run.training_settings
+    return {
+        "method": method_in_words(settings),
+        "method_details": details_in_words(settings),
+        "settings": settings_as_yaml(settings),
+        "plan_quantities": plan_quantities(results.plan) if results.plan else [],
+        "sampled": run.sampled,
+        "most_taken": _most_taken(run.sampled),
+        "counts": {stage.stage: stage.counts for stage in results.stages},
+        "resumed": [stage.stage for stage in results.stages if stage.resumed],
+    }
 
 
-def ranked_by(compare: Compare) -> str:
-    """What `gain` is, in a word."""
-    return "gain" if compare.candidate != compare.baseline else "score"
+def _example_values(run: ReportedRun) -> dict[str, Any]:
+    """What the templates show of the rows."""
+    scores = run.results.scores
+    rows = held_out_rows(run.rows, scores)
+    return {
+        "examples": example_data(rows, scores, run.compare),
+        "outcomes": outcomes(run.compare),
+        "rows_of_task": Counter(row.task for row in rows),
+        "still_examples": still_examples(run, rows),
+    }
 
 
-def examples(scores: Scores, compare: Compare, rows: Sequence[ScoredRow]) -> list[ExampleRow]:
+def _plots(run: ReportedRun, comparison: Comparison | None) -> list[Plot]:
+    """The plots of a run that there are numbers for."""
+    results, training = run.results, run.results.training
+    scores = results.scores
+    budget = results.run.budget_seconds if results.run is not None else None
+    plots = [
+        macro_plot("macro", [(label(name), scores.macro[name]) for name in scores.variants]),
+        scores_plot(scores, most_changed(scores, run.compare)),
+        loss_plot(training, budget) if training.logged or training.evaluations else None,
+        plan_plot(results.plan) if results.plan else None,
+        sampler_plot(_most_taken(run.sampled)) if run.sampled else None,
+        rules_plot(run.ablation) if run.ablation else None,
+        seconds_plot(results.stages, duration),
+        *(comparison_plots(comparison) if comparison else ()),
+    ]
+    return [plot for plot in plots if plot is not None]
+
+
+def _most_taken(sampled: Sequence[SampledTask]) -> list[SampledTask]:
+    """The tasks of which most was taken, by name."""
+    return sorted(sorted(sampled, key=lambda task: -task.taken)[:MOST_IN_PLOT], key=lambda task: task.task)
+
+
+def _ablation_page(run: ReportedRun, page: Path) -> str | None:
+    """The address of the rules' own page, if there is one."""
+    path = run.folder / "12_ablate/ablation.html"
+    return address(path, page) if path.is_file() else None
+
+
+def still_examples(run: ReportedRun, rows: Sequence[HeldOutRow]) -> list[StillExample]:
     """Of each kind, a row of the task with the highest and of the one with the lowest gain (or score).
 
     It is each task's first row in the file, so that no row is picked for its answers.
     """
-    chosen: dict[str, tuple[TaskResult, str]] = {}
-    for _, group in groupby(by_kind(scores), key=lambda task: task.kind):
-        ranked = sorted(group, key=lambda task: gain(task, compare))
-        chosen[ranked[-1].task] = ranked[-1], f"highest {ranked_by(compare)}"
-        chosen.setdefault(ranked[0].task, (ranked[0], f"lowest {ranked_by(compare)}"))
-    return [_example(task, why, [row for row in rows if row.task == name]) for name, (task, why) in chosen.items()]
+    return [_still_example(run, task, why, rows) for task, why in extremes(run.results.scores, run.compare)]
 
 
-def _example(task: TaskResult, why: str, rows: Sequence[ScoredRow]) -> ExampleRow:
-    if not rows:
+def _still_example(run: ReportedRun, task: TaskResult, why: str, rows: Sequence[HeldOutRow]) -> StillExample:
+    first = next((row for row in rows if row.task == task.task), None)
+    if first is None:
         raise ValueError(f"rows.jsonl has no row of the task {task.task}; run the stage 'eval_score' again")
-    first = rows[0]
-    return ExampleRow(
+    answered = zip(run.results.scores.variants, first.answers, first.scores, strict=True)
+    return StillExample(
         task=task,
         why=why,
         id=first.id,
         input=shorten(first.input, LONGEST_INPUT),
-        references=[shorten(text, LONGEST_ANSWER) for text in first.answer],
-        answers=[
-            Answer(row.variant, shorten(row.prediction, LONGEST_ANSWER), row.score)
-            for row in rows
-            if row.id == first.id
-        ],
+        references=[shorten(text, LONGEST_ANSWER) for text in first.references],
+        answers=[(variant, shorten(text, LONGEST_ANSWER), score) for variant, text, score in answered],
     )
+
+
+def amount(value: float, unit: str) -> str:
+    """A planned or measured quantity with its unit; see `PlannedQuantity`."""
+    if unit == "seconds":
+        return duration(value)
+    return f"{value:.1f} GiB" if unit == "GiB" else f"{value:,.0f}"
 
 
 def duration(seconds: float) -> str:

@@ -1,148 +1,31 @@
-"""The report of toy runs: two tasks, three rows each, the real stage function."""
+"""The report of toy runs: two tasks, three rows each, the real stage function and the real command."""
 
-import dataclasses
 import json
 import re
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from eval.config import Compare, Variant
-from eval.report import STAGE, run
-from eval.reporting.page import MOST_IN_PLOT, duration, shorten
-from eval.reporting.plots import smooth
+from eval.report import STAGE, main, report_stage, run
+from eval.reporting.page import duration, shorten
 from eval.reporting.results import read_training_log
+from eval.reporting.task_gains import MOST_IN_PLOT
+from eval.reporting.training_plots import smooth
 from eval.scores import Scores, read_scores
 from eval.table import best_of, render, verdict
-from oneday.files import sha256_file
-from oneday.recipe import Recipe, load_recipe
 from oneday.stage import execute
-
-ROOT = Path(__file__).parents[2]
-THREE = ("base_zero_shot", "base_few_shot", "tuned_zero_shot")
-LOG = [
-    {"step": 0, "eval_loss": "3.5"},
-    {"step": 1, "loss": "3.0", "grad_norm": "1.0", "learning_rate": "2e-4"},
-    {"step": 2, "loss": 2.0, "epoch": 1},
-    {"step": 2, "eval_loss": 2.5},
-    {"step": 2, "learning_rate": 0.0},
-    {"step": 2, "train_runtime": "12.5", "train_loss": 2.5},
-]
-
-
-def toy_recipe(variants: Sequence[str] = THREE) -> Recipe:
-    recipe = load_recipe(ROOT / "recipes/quickstart")
-    models = [
-        Variant(name=name, model="tuned" if "tuned" in name else "base", demonstrations=3 if "few" in name else 0)
-        for name in variants
-    ]
-    compare = Compare(baseline=variants[0], candidate=variants[-1])
-    return dataclasses.replace(
-        recipe, eval_settings=recipe.eval.model_copy(update={"variants": models, "compare": compare})
-    )
-
-
-def toy_scores(variants: Sequence[str] = THREE, tasks: Sequence[str] = ("boolq", "xsum")) -> dict[str, Any]:
-    values = {name: (number + 1) / 10 for number, name in enumerate(variants)}
-    kinds = [("generation", "rouge_l_f") if name == "xsum" else ("exact_match", "accuracy") for name in tasks]
-    pairs = [(name, variants[-1]) for name in variants if name != variants[-1]] or [(variants[0], variants[0])]
-    return {
-        "variants": list(variants),
-        "confidence": 0.95,
-        "resamples": 1000,
-        "tasks": [
-            {"task": task, "kind": kind, "metric": metric, "rows": 3, "scores": values}
-            for task, (kind, metric) in zip(tasks, kinds, strict=True)
-        ],
-        "macro": {name: {"score": value, "low": value - 0.05, "high": value + 0.05} for name, value in values.items()},
-        "differences": [
-            {"baseline": old, "candidate": new, "score": values[new] - values[old], "low": -0.01, "high": 0.3}
-            for old, new in pairs
-        ],
-    }
-
-
-def toy_run(
-    folder: Path, variants: Sequence[str] = THREE, tasks: Sequence[str] = ("boolq", "xsum"), text: str = "yes"
-) -> Path:
-    """A run folder as the stages before the report leave it."""
-    scores = toy_scores(variants, tasks)
-    rows = [
-        {
-            "variant": name,
-            "task": task["task"],
-            "id": f"{task['task']}-{number}",
-            "input": f"{text} input",
-            "answer": [f"{text} reference"],
-            "raw": text,
-            "prediction": text,
-            "score": task["scores"][name],
-        }
-        for name in variants
-        for task in scores["tasks"]
-        for number in range(task["rows"])
-    ]
-    sampled = [
-        {
-            "task": name,
-            "kind": "exact_match",
-            "category": "Question Answering",
-            "score": 0.5,
-            "available": 9,
-            "wrong": 5,
-            "taken": 4,
-            "dropped": {"answered_right": 4, "over_quota": 1},
-            "rule": "up to 4",
-        }
-        for name in tasks
-    ]
-    write(folder / "04_sample/tasks.json", json.dumps(sampled))
-    write(folder / "06_train/model/training_log.json", json.dumps(LOG))
-    write(folder / "08_eval_score/scores.json", json.dumps(scores))
-    write(folder / "08_eval_score/rows.jsonl", "\n".join(json.dumps(row) for row in rows))
-    for stage in ("04_sample", "06_train", "08_eval_score"):
-        write_report(folder / stage)
-    return folder
-
-
-def write(path: Path, text: str) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text, encoding="utf-8")
-
-
-def write_report(folder: Path) -> None:
-    name = folder.name.partition("_")[2]
-    files = [path for path in folder.rglob("*") if path.is_file()]
-    versions = {"torch": "2.13.0"} if name == "train" else {}
-    report = {
-        "stage": name,
-        "start": {"stage": name, "config": {}, "inputs": {}, "code": "0", "versions": versions},
-        "counts": {"rows": 3},
-        "dropped": {"input_too_long": 2, "never": 0},
-        "details": {},
-        "outputs": {path.relative_to(folder).as_posix(): sha256_file(path) for path in files},
-        "seed": 42,
-        "seconds": 61.0,
-        "resumed": name == "train",
-        "finished_at": "2026-01-01T00:00:00Z",
-        "git_commit": "0123abc-dirty",
-        "hardware": {
-            "cpu": "Toy CPU",
-            "processors": 2,
-            "memory_gib": 8.0,
-            "gpu": "Toy GPU" if name == "train" else None,
-            "system": "Linux x86_64",
-            "python": "3.11.7",
-        },
-    }
-    write(folder / "report.json", json.dumps(report))
-
-
-def page_of(folder: Path, variants: Sequence[str] = THREE) -> str:
-    run(toy_recipe(variants), folder, folder / "09_report")
-    return (folder / "09_report/report.html").read_text(encoding="utf-8")
+from tests.eval.reporting.toy_run import (
+    LOG,
+    RUN,
+    page_of,
+    tell_settings,
+    toy_ablation,
+    toy_recipe,
+    toy_run,
+    toy_scores,
+    write,
+    write_report,
+)
 
 
 @pytest.fixture(scope="module")
@@ -152,9 +35,17 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 def test_page_fetches_nothing(page: str) -> None:
-    assert not re.search(r"https?://|\bsrc=|<script|@import|url\((?!#)", page)
+    assert not re.search(r"https?://|\bsrc=|@import|url\((?!#)", page)
+    assert re.findall(r"<script[^>]*>", page) == ['<script type="application/json" id="examples-data">', "<script>"]
     assert re.findall(r"<link[^>]*>", page) == ['<link rel="icon" href="data:,">']
-    assert set(re.findall(r'href="(.)', page)) == {"#", "d"}
+    assert {address for address in re.findall(r'href="([^"]*)"', page) if address[0] != "#"} == {
+        "data:,",
+        "results.json",
+        "../06_train/model/",
+        "../06_train/model/training_log.json",
+        "../08_eval_score/scores.json",
+        "../08_eval_score/rows.jsonl",
+    }
 
 
 def test_page_names_every_task_and_variant(page: str) -> None:
@@ -162,7 +53,7 @@ def test_page_names_every_task_and_variant(page: str) -> None:
         assert f'<th scope="row">{task}</th>' in page
     for name in ("base zero shot", "base few shot", "tuned zero shot"):
         assert f'<th scope="col" class="number">{name}</th>' in page
-    assert page.count("<svg") == page.count('role="img" aria-label="') == 4
+    assert page.count("<svg") == page.count('role="img" aria-label="') == 5
 
 
 def test_page_tells_where_rows_went_and_what_it_ran_on(page: str) -> None:
@@ -175,8 +66,8 @@ def test_page_tells_where_rows_went_and_what_it_ran_on(page: str) -> None:
 def test_hostile_text_stays_text(tmp_path: Path) -> None:
     texts = ("<script>alert(1)</script>", '"><img src=x onerror=alert(1)>', "{{ 7 * 7 }}", "$x$", "</svg><b>", "名前")
     page = page_of(toy_run(tmp_path, tasks=(*texts, "xsum"), text=" ".join(texts)))
-    assert "<script" not in page and "<img" not in page and "<b>" not in page
-    assert page.count("</svg>") == 4
+    assert page.count("<script") == page.count("</script") == 2 and "<img" not in page and "<b>" not in page
+    assert page.count("</svg>") == 5
     assert "{{ 7 * 7 }}</th>" in page and "$x$</text>" in page
 
 
@@ -218,39 +109,6 @@ def test_results_hold_the_scores_unchanged(tmp_path: Path) -> None:
     assert outcome.counts == {"tasks": 2, "held_out_rows": 6}
 
 
-RUN = {
-    "train_file": "train.yaml",
-    "base_model": "some/model",
-    "started_at": "2026-01-01T00:00:00Z",
-    "ended_at": "2026-01-01T23:50:00Z",
-    "ended_by": "deadline",
-    "attempts": 2,
-    "budget_seconds": 86400,
-    "wall_seconds": 85800,
-    "seconds": {"train": 80000, "evaluate": 3000, "save": 300, "other": 2500},
-    "steps": 2,
-    "epochs": 1.5,
-    "tokens": 160000000,
-    "supervised_tokens": 40000000,
-    "tokens_per_second": 2000.4,
-    "seconds_per_step": 16.4,
-    "evaluations": 1,
-    "seconds_per_evaluation": 300,
-    "saves": 1,
-    "seconds_per_save": 30,
-    "peak_memory_gib": 18.25,
-    "peak_memory_of": "cuda",
-    "processes": 1,
-    "last_learning_rate": 1e-5,
-    "learning_rate_floor": 1e-5,
-    "best_step": 2,
-    "best_eval_loss": 0.75,
-    "preflight": {},
-    "hardware": {},
-    "versions": {},
-}
-
-
 def test_the_page_says_what_the_training_took_and_how_it_ended(tmp_path: Path) -> None:
     folder = toy_run(tmp_path)
     assert "Ended by" not in page_of(folder)
@@ -264,7 +122,41 @@ def test_the_page_says_what_the_training_took_and_how_it_ended(tmp_path: Path) -
         "step 2, evaluation loss 0.750",
     ):
         assert text in page, text
+    run(toy_recipe(), folder, folder / "09_report")
     assert json.loads((folder / "09_report/results.json").read_text())["run"]["attempts"] == 2
+    assert (folder / "09_report/report.html").read_text(encoding="utf-8") == page
+
+
+def test_the_page_puts_the_training_beside_its_plan(tmp_path: Path) -> None:
+    folder = toy_run(tmp_path)
+    write(folder / "06_train/model/run.json", json.dumps(RUN))
+    assert "No comparison: no plan was made" in page_of(folder)
+    plan = {
+        "card": "toy card",
+        "gpu": None,
+        "devices": 1,
+        "measured_before": False,
+        "tokens": 200_000_000,
+        "steps": 4,
+        "evaluations": 1,
+        "saves": 1,
+        "seconds": {"start": 100, "train": 76000, "evaluate": 3000, "save": 300},
+        "peak_memory_gib": 20.5,
+        "offered_memory_gib": 22.0,
+    }
+    write(folder / "06_train/plan.json", json.dumps({"plan": plan}))
+    page = page_of(folder)
+    assert "Planned for toy card, which has 22.0 GiB for programs" in page and "time in all 108 %" in page
+    for planned, measured in (("20.5 GiB", "18.2 GiB"), ("4", "2"), ("22 h 3 min", "23 h 50 min")):
+        assert f'<td class="number">{planned}</td><td class="number">{measured}</td>' in page
+    assert 'href="../06_train/plan.json"' in page
+
+
+def test_a_settings_file_cannot_leave_its_place(tmp_path: Path) -> None:
+    folder = toy_run(tmp_path)
+    write_report(folder / "06_train", {"adapter": "</pre><b>", "seed": 1})
+    page = page_of(folder)
+    assert "<b>" not in page and "&lt;/pre&gt;&lt;b&gt;" in page
 
 
 def test_training_log_reads_numbers_written_as_strings(tmp_path: Path) -> None:
@@ -284,7 +176,7 @@ def test_log_without_losses_gives_a_page_without_a_curve(tmp_path: Path) -> None
     folder = toy_run(tmp_path)
     write(folder / "06_train/model/training_log.json", "[]")
     page = page_of(folder)
-    assert "No training loss was logged." in page and page.count("<svg") == 3
+    assert "No training loss was logged." in page and page.count("<svg") == 4
 
 
 @pytest.mark.parametrize(
@@ -373,3 +265,103 @@ def test_duration_in_words(seconds: float, words: str) -> None:
 def test_long_text_loses_its_middle_at_words() -> None:
     assert shorten("one two three four five six", 15) == "one two [\N{HORIZONTAL ELLIPSIS}] six"
     assert shorten("x" * 20, 6) == "xxxx [\N{HORIZONTAL ELLIPSIS}] xx" and shorten("short", 5) == "short"
+
+
+def test_the_stage_keeps_its_plots_as_images_of_the_same_bytes(tmp_path: Path) -> None:
+    images = []
+    for name in ("one", "two"):
+        folder = toy_run(tmp_path / name)
+        report = execute(STAGE, toy_recipe(), folder, lambda line: None)
+        images.append({path: digest for path, digest in report.outputs.items() if path.startswith("plots/")})
+    assert images[0] == images[1]
+    assert sorted(images[0]) == [f"plots/{name}.png" for name in ("loss", "macro", "sampler", "scores", "seconds")]
+    assert (folder / "09_report/plots/loss.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_measured_rules_bring_the_page_up_to_date(tmp_path: Path) -> None:
+    folder, lines = toy_run(tmp_path), list[str]()
+    execute(report_stage(folder), toy_recipe(), folder, lines.append)
+    write(folder / "12_ablate/ablation.json", toy_ablation().model_dump_json())
+    write(folder / "12_ablate/ablation.html", "<!doctype html>")
+    execute(report_stage(folder), toy_recipe(), folder, lines.append)
+    assert "What the rules on the answers gain" not in (folder / "09_report/report.html").read_text()
+    write_report(folder / "12_ablate")
+    execute(report_stage(folder), toy_recipe(), folder, lines.append)
+    page = (folder / "09_report/report.html").read_text()
+    assert "unchanged" in lines[1] and "12_ablate/ablation.json changed" in lines[2]
+    assert "1 of 1 rules pay: <code>cut_at_blank_line</code>" in page
+    assert 'href="../12_ablate/ablation.html"' in page and "+0.100" in page
+
+
+def test_a_run_folder_needs_no_recipe(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = tell_settings(toy_run(tmp_path / "toy"))
+    assert main([str(folder), "--png", str(tmp_path / "images")]) == 0
+    page = (folder / "report.html").read_text()
+    assert "Report of toy" in page and "LoRA, rank 8" in page and 'href="08_eval_score/rows.jsonl"' in page
+    written = [line.split()[-1] for line in capsys.readouterr().out.splitlines()]
+    assert written == [str(folder / "report.html"), *map(str, (tmp_path / "images" / name for name in images()))]
+    assert not (folder / "09_report").exists()
+
+
+def images() -> list[str]:
+    return ["macro.png", "scores.png", "loss.png", "sampler.png", "seconds.png"]
+
+
+def test_several_runs_give_a_page_of_the_first_against_the_others(tmp_path: Path) -> None:
+    folders = [tell_settings(toy_run(tmp_path / name)) for name in ("one", "two")]
+    assert main([*map(str, folders), "--page", str(tmp_path / "pages/both.html")]) == 0
+    page = (tmp_path / "pages/both.html").read_text()
+    assert "<title>one, two compared</title>" in page and "Compared on the 2 tasks" in page
+    assert 'href="../one/08_eval_score/rows.jsonl"' in page
+    assert main([*map(str, folders)]) == 0 and (folders[0] / "comparison.html").is_file()
+
+
+@pytest.mark.parametrize("stage", ["04_sample", "06_train", "07_generate", "08_eval_score"])
+def test_an_absent_stage_is_named_with_its_command(
+    tmp_path: Path, stage: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    whole, broken = (tell_settings(toy_run(tmp_path / name)) for name in ("whole", "broken"))
+    (broken / stage / "report.json").unlink()
+    assert main([str(whole), str(broken)]) == 1
+    name = stage.partition("_")[2]
+    error = capsys.readouterr().err
+    assert f"{broken} has no finished stage '{name}'" in error
+    assert f"python run.py recipes/broken --out {broken} --until {name}" in error
+    assert not (whole / "comparison.html").exists()
+
+
+def test_settings_that_no_report_tells_are_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = tell_settings(toy_run(tmp_path / "toy"))
+    write_report(folder / "08_eval_score", {"compare": {"baseline": "base_zero_shot"}})
+    assert main([str(folder)]) == 1
+    assert "do not tell the evaluation's settings (compare.candidate" in capsys.readouterr().err
+    write_report(folder / "06_train")
+    tell = {"compare": toy_recipe().eval.compare.model_dump(), "bootstrap": toy_recipe().eval.bootstrap.model_dump()}
+    write_report(folder / "08_eval_score", tell)
+    assert main([str(folder)]) == 1
+    assert "06_train/report.json tells no base_model; make it: python run.py" in capsys.readouterr().err
+
+
+def test_a_path_that_is_neither_recipe_nor_run_is_refused(tmp_path: Path) -> None:
+    folder = tell_settings(toy_run(tmp_path / "toy"))
+    assert main([str(folder), str(tmp_path / "nothing")]) == 2
+    assert main([str(tmp_path / "nothing")]) == 2
+
+
+def test_out_is_for_one_recipe(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = tell_settings(toy_run(tmp_path / "toy"))
+    assert main([str(folder), "--out", str(folder)]) == 1
+    assert "--out is for one recipe" in capsys.readouterr().err
+
+
+def test_a_run_named_twice_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = tell_settings(toy_run(tmp_path / "toy"))
+    assert main([str(folder), str(folder)]) == 1
+    assert "is named twice" in capsys.readouterr().err
+
+
+def test_a_dry_run_writes_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folders = [tell_settings(toy_run(tmp_path / name)) for name in ("one", "two")]
+    assert main([*map(str, folders), "--dry-run"]) == 0
+    assert f"would compare {folders[0]}, {folders[1]}" in capsys.readouterr().out
+    assert not (folders[0] / "comparison.html").exists()
