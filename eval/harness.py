@@ -7,14 +7,14 @@ Reads RUN/01_collect (a recipe with eval.yaml) or RUN/05_mix (one with zindi.yam
 a task, and the group of all. eval/harness_tasks/README.md has more. Runs no model.
 """
 
-import shutil
 import sys
+import tempfile
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from eval.harness_tasks.exported import BRIDGE, BRIDGE_FILE, SETTINGS_FILE, HarnessSettings
+from eval.harness_tasks.exported import BRIDGE, BRIDGE_FILE, SETTINGS_FILE, HarnessSettings, other_entries
 from eval.harness_tasks.tasks import AS_IT_IS, RULES, HarnessTask, challenge_tasks, harness_name, held_out_tasks
 from eval.harness_tasks.yaml_files import group, write_yaml
 from oneday.console import RECIPE_HELP, quiet_libraries, run_command, typer_main
@@ -24,6 +24,7 @@ from oneday.recipe import Recipe, load_recipe
 from oneday.stage import StageError
 
 FOLDER = "harness"  # below the run folder
+SHOWN = 5  # names of files that are in the way
 HELP = """Write the evaluation rows of a run as tasks for lm-evaluation-harness, which its own command then runs.
 
 Prompts are those that are trained, evaluated and served, to the character. Held-out rows are scored by exact match and
@@ -49,25 +50,33 @@ def tasks_of(recipe: Recipe, run_dir: Path) -> list[HarnessTask]:
 
 
 def write_tasks(recipe: Recipe, tasks: list[HarnessTask], folder: Path) -> None:
-    """The folder with these tasks alone. ValueError if there is one that does not look exported."""
-    if folder.exists() and not (folder / SETTINGS_FILE).is_file() and any(folder.iterdir()):
-        raise ValueError(f"{folder} holds other files, and would be replaced; choose another --tasks-dir")
-    partial = folder.with_name(f".{folder.name}.partial")
-    shutil.rmtree(partial, ignore_errors=True)
+    """The folder with these tasks alone, all of them. ValueError, and it stays, if it holds what was not exported."""
+    folder = folder.resolve()
+    if others := other_entries(folder):
+        shown = f"{', '.join(others[:SHOWN])}{' and more' if len(others) > SHOWN else ''}"
+        raise ValueError(f"{folder} would be replaced, but holds other files ({shown}); choose another --tasks-dir")
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=f".{folder.name}.", dir=folder.parent) as work:
+        new, old = Path(work, "new"), Path(work, "old")
+        _write(recipe, tasks, new)
+        if folder.exists():
+            folder.rename(old)
+        new.rename(folder)
+
+
+def _write(recipe: Recipe, tasks: list[HarnessTask], folder: Path) -> None:
     for task in tasks:
-        write_yaml(partial / f"{task.name}.yaml", task.config)
-        write_jsonl(partial / f"{task.name}.jsonl", task.rows)
+        write_yaml(folder / f"{task.name}.yaml", task.config)
+        write_jsonl(folder / f"{task.name}.jsonl", task.rows)
     name = harness_name(recipe)
     means = {metric: after for task in tasks for metric, after in MEANS[task.exported.rows].items()}
-    write_yaml(partial / f"{name}.yaml", group(name, [str(task.config["task"]) for task in tasks], means))
+    write_yaml(folder / f"{name}.yaml", group(name, [str(task.config["task"]) for task in tasks], means))
     stemming = recipe.eval_settings is not None and recipe.sampling.score.stemming
     exported = {task.name: task.exported for task in tasks}
     settings = HarnessSettings(recipe=recipe.name, rules=recipe.rules, stemming=stemming, tasks=exported)
-    write_json(partial / SETTINGS_FILE, settings.model_dump(mode="json"))
-    with atomic_write(partial / BRIDGE_FILE) as file:
+    write_json(folder / SETTINGS_FILE, settings.model_dump(mode="json"))
+    with atomic_write(folder / BRIDGE_FILE) as file:
         file.write(BRIDGE)
-    shutil.rmtree(folder, ignore_errors=True)
-    partial.rename(folder)
 
 
 def summary(recipe: Recipe, tasks: list[HarnessTask], folder: Path) -> str:
@@ -87,7 +96,7 @@ def main(argv: list[str] | None = None) -> int:
         recipe: RecipeFolder,
         out: Out = None,
         tasks_dir: Annotated[
-            Path | None, typer.Option(help="Folder to write, replaced if it has tasks [default: RUN/harness].")
+            Path | None, typer.Option(help="Folder to write; one exported before is replaced [default: RUN/harness].")
         ] = None,
     ) -> int:
         def work() -> None:

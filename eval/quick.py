@@ -15,13 +15,37 @@ from typing import Annotated
 import typer
 
 from eval.config import Bootstrap
-from eval.examples.answers import NO_RULES, Answering, Length
+from eval.examples.answers import NO_RULES, Answering
+from eval.examples.earlier import EarlierRun, read_earlier
 from eval.examples.evaluation import Evaluation
 from eval.examples.fields import Fields
-from eval.examples.models import named_models, saved_answers
+from eval.examples.models import named_models
+from eval.examples.options import (
+    AnswerField,
+    AnswerKind,
+    BatchSize,
+    Confidence,
+    Delimiter,
+    Demonstrations,
+    LabelsField,
+    LengthOption,
+    MaxNewTokens,
+    MaxRows,
+    OptionsFields,
+    OutFolder,
+    PromptField,
+    RecipeOfRows,
+    Resamples,
+    Rules,
+    Seed,
+    TaskField,
+    Template,
+    WeightPrecision,
+)
 from eval.examples.prompt_tokens import Seam
 from eval.examples.reading import TaskPrompts, read_rows, template_prompts
 from eval.examples.row import ExampleRow
+from eval.given_options import given_options
 from eval.metrics.registry import NAMES
 from oneday.console import quiet_libraries, run_command, typer_main
 from oneday.options import DryRun
@@ -30,7 +54,6 @@ from oneday.stage import exclusive
 from postprocess.apply import load_rules
 from postprocess.cases import RuleSet
 from serve.batch import BLANK_LINE
-from serve.transformers_engine import Precision
 
 HELP = f"""Evaluate models on any example files, for development.
 
@@ -44,17 +67,41 @@ Several --model are compared on the same rows, each with the first; --against ta
 Metrics: {", ".join(NAMES)}."""
 Texts = list[str] | None
 SHOWN = 400  # characters of a prompt in the plan
+OF_FILES = (
+    *("--prompt", "--template", "--answer", "--answer-is", "--options", "--labels", "--option", "--task"),
+    *("--category", "--language", "--demonstrations", "--max-rows"),
+)
+OF_MODELS = (
+    *("--recipe", "--rules", "--delimiter", "--seam", "--max-new-tokens", "--stop", "--batch-size", "--precision"),
+)
+
+
+def check_use(given: set[str]) -> None:
+    """ValueError for options that nothing would use: of files where none is named, of models where none is asked."""
+    unused = [name for name in OF_FILES if name in given and "FILES" not in given]
+    unused += [name for name in OF_MODELS if name in given and "--model" not in given]
+    if unused and "--against" in given:
+        named = " with FILE" if "--model" in given else " with FILE and --model"
+        raise ValueError(f"{', '.join(unused)}: the answers of --against are as they are; leave out, or use{named}")
+
+
+def earlier_runs(folders: Sequence[Path], names: Sequence[str]) -> list[EarlierRun]:
+    """The earlier evaluations; `names` are those of the present models."""
+    found: list[EarlierRun] = []
+    for folder in folders:
+        found.append(read_earlier(folder, [*names, *(name for earlier in found for name in earlier.answers)]))
+    return found
 
 
 def rows_of(
-    files: Sequence[Path], fields: Fields, prompts: TaskPrompts, max_rows: int | None, against: Sequence[Path]
+    files: Sequence[Path], fields: Fields, prompts: TaskPrompts, max_rows: int | None, against: Sequence[EarlierRun]
 ) -> list[ExampleRow]:
     """The rows of the files; without files those that the first of the earlier runs has answered."""
     if files:
         return read_rows(files, fields, prompts, max_rows)
     if not against:
         raise ValueError("name files with examples, or by --against the folder of an earlier run")
-    return [one.row for one in next(iter(saved_answers(against[0], ()).values()))]
+    return against[0].rows()
 
 
 def rules_of(recipe: Recipe | None, rules: Path | None) -> RuleSet:
@@ -84,7 +131,8 @@ def main(argv: list[str] | None = None) -> int:
     """The command line: 0 if all is written, 1 if not, 2 for wrong options."""
 
     def command(
-        out: Annotated[Path, typer.Option(help="The folder to write.")],
+        context: typer.Context,
+        out: OutFolder,
         files: Annotated[list[Path] | None, typer.Argument(metavar="FILE...", help="Example files.")] = None,
         model: Annotated[
             Texts, typer.Option(help="[NAME=]MODEL[+ADAPTER], folders or a hub id; once for each model.")
@@ -94,61 +142,53 @@ def main(argv: list[str] | None = None) -> int:
         against: Annotated[
             list[Path] | None, typer.Option(help="An earlier run's --out: its answers to these rows, not asked again.")
         ] = None,
-        prompt: Annotated[str | None, typer.Option(help="The prompt's field.")] = None,
-        template: Annotated[
-            Path | None, typer.Option(help="A Jinja template that makes the prompt of a row's fields.")
-        ] = None,
-        answer: Annotated[
-            str | None, typer.Option(help="The field of the answer: text, list, option's number from 0 or label.")
-        ] = None,
-        options: Annotated[str | None, typer.Option(help="The field of the options, or one each: ans0,ans1.")] = None,
-        labels: Annotated[str | None, typer.Option(help="The field of the options' labels.")] = None,
+        prompt: PromptField = None,
+        template: Template = None,
+        answer: AnswerField = None,
+        answer_is: AnswerKind = None,
+        options: OptionsFields = None,
+        labels: LabelsField = None,
         option: Annotated[Texts, typer.Option(help="An option of every row, in order; give two or more.")] = None,
-        task: Annotated[
-            str | None, typer.Option(help="The task's field [default: task, else the file's name].")
-        ] = None,
+        task: TaskField = None,
         category: Annotated[str | None, typer.Option(help="The category's field.")] = None,
         language: Annotated[str | None, typer.Option(help="The language's field.")] = None,
-        recipe: Annotated[
-            Path | None, typer.Option(help="A recipe: its preamble for tasks of Natural Instructions, and its rules.")
-        ] = None,
-        rules: Annotated[Path | None, typer.Option(help="A rules.yaml that cleans generated texts.")] = None,
-        demonstrations: Annotated[int, typer.Option(min=0, help="Of a task of Natural Instructions.")] = 0,
-        max_rows: Annotated[int | None, typer.Option(min=1, help="The first rows of each task.")] = None,
+        recipe: RecipeOfRows = None,
+        rules: Rules = None,
+        demonstrations: Demonstrations = 0,
+        max_rows: MaxRows = None,
         metrics: Annotated[str | None, typer.Option(help="Some, parted by commas [default: by kind of row].")] = None,
-        length: Annotated[Length, typer.Option(help="What an option's log-likelihood is divided by.")] = "none",
-        delimiter: Annotated[
-            str | None, typer.Option(help="Between prompt and option [default: a space, none after white space].")
-        ] = None,
+        length: LengthOption = "none",
+        delimiter: Delimiter = None,
         seam: Annotated[
             Seam, typer.Option(help="Prompt and option are tokenised as one text, or separately as in training.")
         ] = "joint",
-        max_new_tokens: Annotated[int, typer.Option(min=1, help="Of a generated text.")] = 64,
+        max_new_tokens: MaxNewTokens = 64,
         stop: Annotated[
             str, typer.Option(help="Ends a text; empty: nothing.", show_default="a blank line")
         ] = BLANK_LINE,
         stemming: Annotated[bool, typer.Option(help="Stem English words in token F1 and ROUGE.")] = False,
-        batch_size: Annotated[int, typer.Option(min=1, help="Rows at a time.")] = 8,
-        precision: Annotated[
-            Precision | None, typer.Option(help="Of the weights [default: float32 on CPU, bfloat16 on a GPU].")
-        ] = None,
-        resamples: Annotated[int, typer.Option(min=100, help="Of the bootstrap.")] = 10_000,
-        confidence: Annotated[float, typer.Option(min=0.5, max=0.999, help="Of the intervals.")] = 0.95,
-        seed: Annotated[int, typer.Option(min=0, help="Of the bootstrap.")] = 42,
+        batch_size: BatchSize = 8,
+        precision: WeightPrecision = None,
+        resamples: Resamples = 10_000,
+        confidence: Confidence = 0.95,
+        seed: Seed = 42,
         dry_run: DryRun = False,
     ) -> int:
         def work() -> None:
             quiet_libraries()
+            check_use(given_options(context))
             models = named_models(model or [], adapter, name)
             loaded = None if recipe is None else load_recipe(recipe)
             made = None if template is None else template_prompts(template)
             parts = tuple(options.split(",")) if options else ()
-            fields = Fields(prompt, answer, parts, labels, tuple(option or ()), task, category, language, made)
+            fixed = tuple(option or ())
+            fields = Fields(prompt, answer, parts, labels, fixed, task, category, language, made, answer_is)
             prompts = TaskPrompts("" if loaded is None else loaded.data.preamble, demonstrations)
+            earlier = earlier_runs(against or [], [one.name for one in models])
             evaluation = Evaluation(
-                rows=rows_of(files or [], fields, prompts, max_rows, against or []),
+                rows=rows_of(files or [], fields, prompts, max_rows, earlier),
                 models=models,
-                against=against or [],
+                against=earlier,
                 answering=Answering(max_new_tokens, stop, rules_of(loaded, rules), length, delimiter, seam),
                 batch_size=batch_size,
                 precision=precision,
@@ -157,6 +197,7 @@ def main(argv: list[str] | None = None) -> int:
                 bootstrap=Bootstrap(resamples=resamples, confidence=confidence, seed=seed),
                 inputs=[path for path in (*(files or []), template, rules) if path is not None and path.is_file()],
             )
+            evaluation.check()
             if dry_run:
                 print(plan(evaluation))
                 return

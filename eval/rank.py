@@ -3,8 +3,9 @@
     python -m eval.rank runs/a runs/b [--table results.csv] [--json ranking.json]
     python -m eval.rank --table win_rates.csv
 
-A RUN is a folder of HELM's output, or one above it; NAME=FOLDER names the entry. The table has entry, scenario, metric
-and value, or entry, scenario and win_rate. Prints Markdown; --json writes all numbers in full precision.
+A RUN is a run folder, for its tuned model, or a folder of HELM's output; NAME=FOLDER names the entry. The table has
+entry, scenario, metric and value, or entry, scenario and win_rate. Prints Markdown; --json writes all numbers in full
+precision.
 """
 
 import sys
@@ -22,13 +23,15 @@ from oneday.files import atomic_write
 
 HELP = """Rank entries as the judges of the challenge did: mean win rates, open, hidden and full score.
 
-RUNS are folders of HELM's output, one an entry: benchmark_output/runs/SUITE or a folder above it; NAME=FOLDER names
-the entry, else the folder does. --table adds entries from a CSV file or a JSON list with entry, scenario, metric and
-value, or ranks by its win rates if it has entry, scenario and win_rate.
+RUNS are one an entry: a run folder, of which the tuned model is ranked (for the base model, RUN/helm/base), or a
+folder of HELM's output, benchmark_output/runs/SUITE or above it. NAME=FOLDER names the entry, else the folder does.
+--table adds entries from a CSV file or a JSON list with entry, scenario, metric and value. If it has entry, scenario
+and win_rate, it ranks by these, and scores a single entry too.
 
 Scenarios and metrics are the challenge's: MMLU, TruthfulQA, BIG-bench, GSM8K and BBQ are open; sam_sum, corr2cause,
 MATH and ethics are hidden. If no run is of these, or with --own-scenarios, the scenarios are those that are there, and
-the score is the mean win rate.
+the score is the mean win rate. Entries need the same scenarios: what one alone lacks counts as worst, and two entries
+without a common scenario are not ranked.
 
 Win rates over few entries are fragile: the intervals resample instances where HELM's output has them for all entries,
 else scenarios; and each entry is left out once."""
@@ -74,7 +77,7 @@ def main(argv: list[str] | None = None) -> int:
 
     def command(
         runs: Annotated[
-            list[str] | None, typer.Argument(help="Folders of HELM's output, FOLDER or NAME=FOLDER.")
+            list[str] | None, typer.Argument(help="Run folders, or folders of HELM's output: FOLDER or NAME=FOLDER.")
         ] = None,
         table: Annotated[Path | None, typer.Option(help="More entries, or win rates: a .csv or .json file.")] = None,
         own_scenarios: Annotated[

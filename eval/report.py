@@ -20,23 +20,24 @@ import typer
 
 from eval.reporting.page import TEMPLATES, Page, render_page
 from eval.reporting.reported_run import ABLATION, ReportedRun, collect_run, has_ablation, read_run_folder
+from eval.reporting.run_names import MOST_RUNS, check_run_folders
 from oneday.console import quiet_libraries, run_command, run_stage, typer_main
 from oneday.files import atomic_write, sha256_file, write_json
 from oneday.options import DryRun, Out
 from oneday.recipe import Recipe, load_recipe
 from oneday.stage import Outcome, Stage
 
-HELP = """Write the report: one HTML page that needs no network, for a recipe's run or to compare several runs.
+HELP = f"""Write the report: one HTML page that needs no network, for a recipe's run or to compare several runs.
 
 RUN is a recipe, as every command takes it, or a run folder such as runs/quickstart.
 
 One recipe: the stage `report` of its run, as run.py does it. Writes 09_report/ below the run folder (report.html,
 results.json, plots/*.png), or skips it if it is finished and unchanged. --out names the run folder.
 
-One run folder, or several RUNs: a page beside the stages, made anew each time. It is of the first RUN, compared with
-the others on the tasks of which all have the same held-out rows. A recipe stands for runs/RECIPE there. --page names
-the file; with it, one recipe too gets such a page. Every RUN must have the stages sample, train, generate and
-eval_score finished."""
+One run folder, or up to {MOST_RUNS} RUNs: a page beside the stages, made anew each time. It is of the first RUN,
+compared with the others on the tasks of which all have the same held-out rows, scored in the same way. A recipe stands
+for runs/RECIPE there. --page names the file; with it, one recipe too gets such a page. Every RUN must have the stages
+sample, train, generate and eval_score finished."""
 STAGE_FOLDER = re.compile(r"\d\d[a-z]?_")
 PAGE_ALONE, PAGE_OF_SEVERAL = "report.html", "comparison.html"  # below the first run's folder
 
@@ -128,6 +129,7 @@ def run_folder(path: Path) -> Path:
 def compare(paths: Sequence[Path], page: Path | None, png: Path | None) -> list[Path]:
     """Write a page of the first run against the others; the files. See HELP."""
     folders = [run_folder(path) for path in paths]
+    check_run_folders(folders)
     first, *others = [read_run_folder(folder) for folder in folders]
     target = page or folders[0] / (PAGE_OF_SEVERAL if others else PAGE_ALONE)
     rendered = render_page(first, target, others)
@@ -151,7 +153,9 @@ def main(argv: list[str] | None = None) -> int:
                 raise ValueError("--out is for one recipe without --page; name run folders in place of it")
             quiet_libraries()
             if dry_run:
-                print(f"report      would compare {', '.join(str(run_folder(path)) for path in runs)}")
+                folders = [run_folder(path) for path in runs]
+                check_run_folders(folders)
+                print(f"report      would compare {', '.join(map(str, folders))}")
                 return
             for path in compare(runs, page, png):
                 print(f"wrote       {path}")

@@ -16,26 +16,48 @@ from typing import Annotated
 import typer
 
 from eval.config import Bootstrap
-from eval.examples.answers import Answering, Length
+from eval.examples.answers import Answering
 from eval.examples.models import named_models
+from eval.examples.options import (
+    AnswerField,
+    AnswerKind,
+    BatchSize,
+    Confidence,
+    Delimiter,
+    Demonstrations,
+    LabelsField,
+    LengthOption,
+    MaxNewTokens,
+    MaxRows,
+    OptionsFields,
+    OutFolder,
+    PromptField,
+    RecipeOfRows,
+    Resamples,
+    Rules,
+    Seed,
+    TaskField,
+    Template,
+    WeightPrecision,
+)
 from eval.examples.reading import TaskPrompts, read_rows, template_prompts
 from eval.examples.row import ExampleRow
 from eval.helm.running import HelmEnvironment
 from eval.perturbing.answering import ROW_METRICS, Answerer, answer_all, check_metric, usual_metric
 from eval.perturbing.drops import compare
-from eval.perturbing.input_fields import USUAL, InputFields
+from eval.perturbing.input_fields import USUAL, InputFields, is_repeated
 from eval.perturbing.perturbations import NAMES, Ready, choose, make_ready
 from eval.perturbing.perturbed import Perturbed, perturb
 from eval.perturbing.records import Robustness, RowUnder
-from eval.perturbing.table import examples, render
+from eval.perturbing.table import REPEATED, examples, render
 from eval.quick import rules_of
 from eval.table import markdown_table
 from oneday.console import quiet_libraries, run_command, typer_main
-from oneday.files import write_json, write_jsonl
+from oneday.files import sha256_file, write_json, write_jsonl
 from oneday.options import DryRun
 from oneday.recipe import load_recipe
 from oneday.stage import exclusive
-from serve.transformers_engine import Precision
+from postprocess.apply import load_rules
 
 RESULT, ROWS = "robustness.json", "rows.jsonl"
 SHOWN = 160  # characters of a text in the plan
@@ -55,20 +77,28 @@ Metrics: {", ".join(ROW_METRICS)}."""
 
 @dataclass(frozen=True)
 class Plan:
-    """The rows, what perturbs them, and what cannot, with the reason by name."""
+    """The rows, what perturbs them, and what cannot, with the reason by name. `inputs`: the files they are from."""
 
     rows: Sequence[ExampleRow]
     ready: Sequence[Ready]
     not_run: dict[str, str]
     environment: HelmEnvironment
+    inputs: Sequence[Path]
+
+    @property
+    def repeated_inputs(self) -> int:
+        """How many rows have their input more than once in the prompt."""
+        return sum(map(is_repeated, self.rows))
 
     def perturbed(self) -> Perturbed:
         """The rows as HELM changes them."""
         return perturb(self.rows, self.ready, self.environment)
 
 
-def make_plan(rows: Sequence[ExampleRow], names: str, files: Path | None, helm_env: Path) -> Plan:
-    """What the options ask for.
+def make_plan(
+    rows: Sequence[ExampleRow], inputs: Sequence[Path], names: str, files: Path | None, helm_env: Path
+) -> Plan:
+    """What the options ask for; `files` is the folder with those of perturbations.
 
     ValueError if none of the perturbations can run; FileNotFoundError, with what makes it, without HELM's environment.
     """
@@ -77,7 +107,8 @@ def make_plan(rows: Sequence[ExampleRow], names: str, files: Path | None, helm_e
         raise ValueError("no perturbation can run: " + "; ".join(f"{name} {why}" for name, why in missing.items()))
     environment = HelmEnvironment(helm_env)
     environment.command("python")
-    return Plan(rows, ready, missing, environment)
+    used = [each.file for each in ready if each.file is not None]
+    return Plan(rows, ready, missing, environment, [*inputs, *used])
 
 
 def study(plan: Plan, answerer: Answerer, config: Bootstrap, out: Path) -> tuple[Robustness, list[RowUnder]]:
@@ -91,9 +122,11 @@ def study(plan: Plan, answerer: Answerer, config: Bootstrap, out: Path) -> tuple
         metric=answerer.metric,
         settings=answerer.settings(),
         files=answerer.model.files(),
+        inputs={str(path): sha256_file(path) for path in plan.inputs},
         helm=perturbed.helm,
         rows=dict(Counter(row.task for row in plan.rows)),
         whole_prompts=sum(not row.input for row in plan.rows),
+        repeated_inputs=plan.repeated_inputs,
         bootstrap=config,
         original=drops.original.estimate(config.confidence),
         perturbations=tuple(drops.perturbation(each, kept[each.perturbation.name]) for each in plan.ready),
@@ -114,8 +147,10 @@ def preview(plan: Plan) -> str:
         own = [variant for variant in variants if variant.perturbation == each.perturbation.name]
         first = repr(own[0].input)[1:-1] if own else "-"
         rows.append((each.perturbation.name, each.perturbation.what, f"{len(own)} of {len(plan.rows)}", first[:SHOWN]))
-    missing = [f"\nNot run: {name}: {why}." for name, why in plan.not_run.items()]
-    return "\n".join([markdown_table(("perturbation", "what", "rows changed", "the first"), rows), *missing])
+    notes = [f"\nNot run: {name}: {why}." for name, why in plan.not_run.items()]
+    if plan.repeated_inputs:
+        notes.append(f"\n{REPEATED} {plan.repeated_inputs}.")
+    return "\n".join([markdown_table(("perturbation", "what", "rows changed", "the first"), rows), *notes])
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -123,7 +158,7 @@ def main(argv: list[str] | None = None) -> int:
 
     def command(
         files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Example files.")],
-        out: Annotated[Path, typer.Option(help="The folder to write.")],
+        out: OutFolder,
         model: Annotated[str, typer.Option(help="[NAME=]MODEL[+ADAPTER], folders or a hub id.")],
         adapter: Annotated[Path | None, typer.Option(help="An adapter's folder.")] = None,
         helm_env: Annotated[Path, typer.Option(help="HELM's virtual environment.")] = Path(".venv-helm"),
@@ -136,40 +171,29 @@ def main(argv: list[str] | None = None) -> int:
         field: Annotated[
             str | None, typer.Option("--input", help="The input's field, or those it spans: context,question.")
         ] = None,
-        prompt: Annotated[str | None, typer.Option(help="The prompt's field.")] = None,
-        template: Annotated[
-            Path | None, typer.Option(help="A Jinja template that makes the prompt of a row's fields.")
-        ] = None,
-        answer: Annotated[
-            str | None, typer.Option(help="The field of the answer: text, list, option's number from 0 or label.")
-        ] = None,
-        options: Annotated[str | None, typer.Option(help="The field of the options, or one each: ans0,ans1.")] = None,
-        labels: Annotated[str | None, typer.Option(help="The field of the options' labels.")] = None,
-        task: Annotated[
-            str | None, typer.Option(help="The task's field [default: task, else the file's name].")
-        ] = None,
-        recipe: Annotated[
-            Path | None, typer.Option(help="A recipe: its preamble for tasks of Natural Instructions, and its rules.")
-        ] = None,
-        rules: Annotated[Path | None, typer.Option(help="A rules.yaml that cleans generated texts.")] = None,
-        demonstrations: Annotated[int, typer.Option(min=0, help="Of a task of Natural Instructions.")] = 0,
-        max_rows: Annotated[int | None, typer.Option(min=1, help="The first rows of each task.")] = None,
+        prompt: PromptField = None,
+        template: Template = None,
+        answer: AnswerField = None,
+        answer_is: AnswerKind = None,
+        options: OptionsFields = None,
+        labels: LabelsField = None,
+        task: TaskField = None,
+        recipe: RecipeOfRows = None,
+        rules: Rules = None,
+        demonstrations: Demonstrations = 0,
+        max_rows: MaxRows = None,
         metric: Annotated[
             str | None,
             typer.Option(help="See above [default: exact_match if all rows have options, else rouge_l]."),
         ] = None,
-        length: Annotated[Length, typer.Option(help="What an option's log-likelihood is divided by.")] = "none",
-        delimiter: Annotated[
-            str | None, typer.Option(help="Between prompt and option [default: a space, none after white space].")
-        ] = None,
-        max_new_tokens: Annotated[int, typer.Option(min=1, help="Of a generated text.")] = 64,
-        batch_size: Annotated[int, typer.Option(min=1, help="Rows at a time.")] = 8,
-        precision: Annotated[
-            Precision | None, typer.Option(help="Of the weights [default: float32 on CPU, bfloat16 on a GPU].")
-        ] = None,
-        resamples: Annotated[int, typer.Option(min=100, help="Of the bootstrap.")] = 10_000,
-        confidence: Annotated[float, typer.Option(min=0.5, max=0.999, help="Of the intervals.")] = 0.95,
-        seed: Annotated[int, typer.Option(min=0, help="Of the bootstrap.")] = 42,
+        length: LengthOption = "none",
+        delimiter: Delimiter = None,
+        max_new_tokens: MaxNewTokens = 64,
+        batch_size: BatchSize = 8,
+        precision: WeightPrecision = None,
+        resamples: Resamples = 10_000,
+        confidence: Confidence = 0.95,
+        seed: Seed = 42,
         show: Annotated[int, typer.Option(min=0, help="Examples that got worse to print for each perturbation.")] = 1,
         dry_run: DryRun = False,
     ) -> int:
@@ -178,11 +202,20 @@ def main(argv: list[str] | None = None) -> int:
             loaded = None if recipe is None else load_recipe(recipe)
             made = None if template is None else template_prompts(template)
             fields = InputFields(
-                prompt, answer, _parts(options), labels, task=task, make_prompt=made, input=_parts(field)
+                prompt=prompt,
+                answer=answer,
+                options=_parts(options),
+                labels=labels,
+                task=task,
+                make_prompt=made,
+                answer_is=answer_is,
+                input=_parts(field),
             )
             prompts = TaskPrompts("" if loaded is None else loaded.data.preamble, demonstrations)
             rows = read_rows(files, fields, prompts, max_rows)
-            plan = make_plan(rows, perturbations, perturbation_files, helm_env)
+            rules_file = None if rules is None else load_rules(rules)[0]
+            inputs = [path for path in (*files, template, rules_file) if path is not None]
+            plan = make_plan(rows, inputs, perturbations, perturbation_files, helm_env)
             if dry_run:
                 print(preview(plan))
                 return

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from oneday.console import library_environment
 from oneday.stage import StageError
+from training.running.processes import PARENT
 
 
 def run_logged(command: Sequence[str], log: Path, watch: Callable[[], object], what: str) -> None:
@@ -17,7 +18,7 @@ def run_logged(command: Sequence[str], log: Path, watch: Callable[[], object], w
     `watch` is called every half second. Raises StageError with the end of the log if it fails.
     """
     log.parent.mkdir(parents=True, exist_ok=True)
-    environment = os.environ | library_environment() | {"ONEDAY_PARENT": str(os.getpid()), "AXOLOTL_LOG_LEVEL": "INFO"}
+    environment = os.environ | library_environment() | {PARENT: str(os.getpid()), "AXOLOTL_LOG_LEVEL": "INFO"}
     with log.open("w", encoding="utf-8") as file:
         file.write(f"$ {' '.join(command)}\n")
         file.flush()

@@ -7,9 +7,6 @@ while Axolotl trains is in `training.running`.
 
 import fcntl
 import gc
-import os
-import threading
-import time
 from pathlib import Path
 from typing import Any
 
@@ -38,12 +35,10 @@ from training.running.isolation import check_batch, packing_difference, packing_
 from training.running.log_callback import LogCallback
 from training.running.order import keep_order_over_restarts
 from training.running.preflight import Preflight, check_rows
-from training.running.processes import Refused, end_process, first_on_machine, first_process
+from training.running.processes import Refused, end_process, first_on_machine, first_process, watch_parent
 from training.running.record import make_record
 from training.running.schedule import timed_scheduler
 from training.running.stop_signal import StopSignal
-
-PARENT = "ONEDAY_PARENT"  # set by the train stage: the process to die with
 
 
 class OneDayPlugin(BasePlugin):  # type: ignore[misc]  # axolotl is untyped
@@ -278,23 +273,6 @@ def count_tokens(trainer: Any, keeper: Timekeeper) -> None:
         return original(model, inputs, *args, **kwargs)
 
     trainer.training_step = counted
-
-
-def watch_parent() -> None:
-    """End this process when the train stage that started it is gone: nobody is left to stop an orphan."""
-    parent = os.environ.get(PARENT)
-    if parent is None:
-        return
-
-    def watch() -> None:
-        while True:
-            try:
-                os.kill(int(parent), 0)
-            except ProcessLookupError:
-                os._exit(1)
-            time.sleep(1)
-
-    threading.Thread(target=watch, daemon=True, name="watch-parent").start()
 
 
 def _claim(model_dir: Path) -> Any:

@@ -1,7 +1,7 @@
 """Experiment trackers that Axolotl brings: which a train file switches on, what is wrong with it, where they write.
 
 All are off until a key of the file names one. What they write goes to `tracking/` in the training's folder, and by
-default nothing leaves the machine. Light: nothing of a tracker is imported until the training needs it.
+default nothing of a training leaves the machine. Light: nothing of a tracker is imported until the training needs it.
 """
 
 import functools
@@ -20,7 +20,9 @@ from training.running.processes import first_process
 FOLDER = "tracking"
 WANDB_MODES = ("offline", "online", "disabled", "shared")
 NAMES = re.compile(r"(use_(tensorboard|wandb|trackio|mlflow|comet)|(hf_mlflow|wandb|trackio|mlflow|comet)_\w+)")
-PASSWORD = re.compile(r"://[^/@\s]*:[^/@\s]+@")
+SECRET_PLACES = re.compile(r"[@?#]")  # of an address: after a name or a token, and before a query or a fragment
+# comet_ml reads it when it is imported, and transformers imports comet_ml before Axolotl asks the plugin.
+AT_IMPORT = {"COMET_ERROR_TRACKING_ENABLE": "false"}
 
 
 @dataclass(frozen=True)
@@ -68,9 +70,12 @@ def tracker_faults(settings: Mapping[str, Any]) -> dict[str, str]:
         faults["wandb_mode"] = f"must be one of {', '.join(WANDB_MODES)} (given: {mode})"
     if settings.get("comet_api_key"):
         faults["comet_api_key"] = "a secret: reports and logs repeat the file; set COMET_API_KEY in the environment"
-    if PASSWORD.search(str(settings.get("mlflow_tracking_uri") or "")):
-        message = "holds a password, which reports and logs would repeat; set MLFLOW_TRACKING_USERNAME and _PASSWORD"
-        faults["mlflow_tracking_uri"] = message
+    if SECRET_PLACES.search(str(settings.get("mlflow_tracking_uri") or "")):
+        faults["mlflow_tracking_uri"] = (
+            'must be without "@", "?" and "#": a secret there would be repeated by reports and logs. Set '
+            "MLFLOW_TRACKING_USERNAME and _PASSWORD, MLFLOW_TRACKING_TOKEN, or all of MLFLOW_TRACKING_URI in the "
+            "environment"
+        )
     return faults
 
 
@@ -92,7 +97,11 @@ def tracker_environment(settings: Mapping[str, Any], model_dir: Path) -> dict[st
             "MLFLOW_EXPERIMENT_NAME": "oneday",  # Axolotl puts mlflow_experiment_name in its place
             "MLFLOW_DISABLE_TELEMETRY": "true",
         },
-        "use_comet": {"COMET_OFFLINE_DIRECTORY": str(folder / "comet")},
+        "use_comet": {
+            "COMET_START_ONLINE": "false",  # Axolotl puts comet_online in its place
+            "COMET_OFFLINE_DIRECTORY": str(folder / "comet"),
+            "COMET_AUTO_LOG_GIT_PATCH": "false",  # what is not committed, whatever it is
+        },
     }
     return {name: value for tracker, _ in switched_on(settings) for name, value in variables[tracker.key].items()}
 

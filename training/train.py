@@ -29,8 +29,10 @@ from oneday.recipe import Recipe
 from oneday.stage import Outcome, Stage, StageError
 from training.logged_command import failure
 from training.plan_beside import plan_beside
-from training.plan_record import PLAN
+from training.plan_record import is_planned
 from training.running.checkpoints import free_name, read_start, same_start, start_record
+from training.running.processes import PARENT
+from training.trackers import AT_IMPORT
 
 GRACE = 120.0  # seconds that a training has to save a checkpoint when it is stopped
 
@@ -52,7 +54,7 @@ def train(document: Document, recipe: Recipe, run_dir: Path, output_dir: Path) -
         print(f"train       settings or data changed: the earlier training is kept in {aside}", file=sys.stderr)
         earlier = None
     if earlier is None or not earlier.get("finished"):
-        goes_on = earlier is not None and (output_dir / PLAN).is_file()
+        goes_on = earlier is not None and is_planned(output_dir, document.values)
         with nullcontext() if goes_on else plan_beside(document.path, run_dir, output_dir):
             launch(settings_file, output_dir)
         if not (read_start(model_dir) or {}).get("finished"):
@@ -107,8 +109,8 @@ def launch(settings_file: Path, output_dir: Path) -> None:
     log_path, steps_path = output_dir / "train.log", output_dir / "work" / "steps.jsonl"
     steps_path.parent.mkdir(parents=True, exist_ok=True)
     steps_path.write_text("")
-    environment = os.environ | library_environment()
-    environment |= {"ONEDAY_PARENT": str(os.getpid()), "ONEDAY_PROGRESS": str(steps_path), "PYTHONUNBUFFERED": "1"}
+    environment = AT_IMPORT | os.environ | library_environment()
+    environment |= {PARENT: str(os.getpid()), "ONEDAY_PROGRESS": str(steps_path), "PYTHONUNBUFFERED": "1"}
     launcher = [sys.executable, "-m", "accelerate.commands.launch", "--quiet"]  # no traceback of its own
     command = [*launcher, "-m", "axolotl.cli.train", str(settings_file)]
     with log_path.open("w", encoding="utf-8") as log:

@@ -2,11 +2,12 @@
 
 The options of a row go on from its prompt, which is read once; what the prompts of a task begin with alike, once for
 all. Each batch is journaled, so that a run which is killed goes on where it stopped. A prompt that is too long for
-the model's context is cut on the left.
+the model's context is cut on the left, for options as lm-evaluation-harness cuts it.
 """
 
 import sys
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from eval.examples.prompt_tokens import Seam, cut_to, option_tokens, text_tokens
+from eval.examples.prompt_tokens import OptionTokens, Seam, cut_to, option_tokens, text_tokens
 from eval.examples.row import AnsweredRow, ExampleRow
 from eval.label_choice import log_likelihoods
 from oneday.console import progress
@@ -48,7 +49,10 @@ class Answering:
 
 
 class Reply(BaseModel):
-    """What a model said to one row, as the journal keeps it. `cut` is how many of the prompt's tokens were left out."""
+    """What a model said to one row, as the journal keeps it.
+
+    `cut` is how many of the prompt's tokens were left out, for its longest option.
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -56,6 +60,15 @@ class Reply(BaseModel):
     log_likelihoods: tuple[float, ...] = ()
     tokens: tuple[int, ...] = ()
     cut: int = 0
+
+
+@dataclass(frozen=True)
+class Part:
+    """Some of a row's options by their places, behind as much of its prompt as the model's context has room for."""
+
+    position: int
+    places: Sequence[int]
+    prompt: list[int]
 
 
 @dataclass(frozen=True)
@@ -86,32 +99,54 @@ class ExampleEngine:
             ]
 
     def _choices(self, done: Collection[int]) -> Iterator[list[tuple[int, Reply]]]:
+        found = [self._tokens(row) for row in self.rows]
+        parts = [part for position, own in enumerate(found) for part in parts_of(position, own, self._context() + 1)]
+        scores: dict[int, dict[int, float]] = {}  # of each row's options by their places
+        answered = {number for number, part in enumerate(parts) if part.position in done}
+        longest = max(own.longest for own in found)
+        for batch in self.engine.token_batches([part.prompt for part in parts], longest, answered):
+            own = [parts[number] for number in batch.positions]
+            options = [[found[part.position].options[place] for place in part.places] for part in own]
+            for part, values in zip(own, log_likelihoods(self.engine, batch, options), strict=True):
+                if not values.isfinite().all():
+                    told = f"row {self.rows[part.position].id}: the model's log-probabilities are not finite"
+                    raise ValueError(f"{told}: its weights are damaged")
+                scores.setdefault(part.position, {}).update(zip(part.places, values.tolist(), strict=True))
+            whole = {part.position for part in own if len(scores[part.position]) == len(found[part.position].options)}
+            yield [(position, self._reply(found[position], scores[position])) for position in sorted(whole - set(done))]
+
+    def _tokens(self, row: ExampleRow) -> OptionTokens:
         how = self.answering
-        found = [
-            option_tokens(self.engine.tokenizer, row.prompt, row.options, how.delimiter, how.seam) for row in self.rows
-        ]
-        # The last token of an option is not read, so that one more than the context fits, as in lm_eval.
-        prompts = [cut_to(own.prompt, self._context() + 1 - own.longest) for own in found]
-        for batch in self.engine.token_batches(prompts, max(own.longest for own in found), done):
-            scores = log_likelihoods(self.engine, batch, [found[position].options for position in batch.positions])
-            if not all(own.isfinite().all() for own in scores):
-                raise ValueError("the model's log-probabilities are not finite: its weights are damaged")
-            yield [
-                (
-                    position,
-                    Reply(
-                        log_likelihoods=tuple(own.tolist()),
-                        tokens=tuple(map(len, found[position].options)),
-                        cut=len(found[position].prompt) - len(prompts[position]),
-                    ),
-                )
-                for position, own in zip(batch.positions, scores, strict=True)
-            ]
+        try:
+            return option_tokens(self.engine.tokenizer, row.prompt, row.options, how.delimiter, how.seam)
+        except ValueError as error:
+            raise ValueError(f"row {row.id}: {error}") from error
+
+    def _reply(self, found: OptionTokens, scores: Mapping[int, float]) -> Reply:
+        return Reply(
+            log_likelihoods=tuple(scores[place] for place in range(len(found.options))),
+            tokens=tuple(map(len, found.options)),
+            cut=max(0, len(found.prompt) + found.longest - self._context() - 1),
+        )
 
     def _context(self) -> int:
         """The most tokens of prompt and answer; no limit if the model's configuration names none."""
         config = self.engine.model.config.get_text_config()
         return getattr(config, "max_position_embeddings", None) or sys.maxsize
+
+
+def parts_of(position: int, found: OptionTokens, room: int) -> list[Part]:
+    """The row's options with its whole prompt where all of them fit into `room` tokens; else each cut by itself.
+
+    Each option then follows as much of the prompt as it leaves room for, as in lm_eval; those of one length together.
+    `room` is one more than the context, for the last token of an option is not read.
+    """
+    if len(found.prompt) + found.longest <= room:
+        return [Part(position, range(len(found.options)), found.prompt)]
+    places: dict[int, list[int]] = {}
+    for place, tokens in enumerate(found.options):
+        places.setdefault(len(tokens), []).append(place)
+    return [Part(position, own, cut_to(found.prompt, room - length)) for length, own in places.items()]
 
 
 def answer_rows(
@@ -124,9 +159,11 @@ def answer_rows(
     """The rows with their answers, in the same order, not yet scored.
 
     `load_engine` is called once, and only if something is left to do. `journals` is a folder for these rows, this model
-    and this `answering` alone; `label` is what the progress bar says. ValueError if an option has no tokens, or if a
-    task has rows with and without options.
+    and this `answering` alone; `label` is what the progress bar says. ValueError if an option has no tokens, if a task
+    has rows with and without options, or if two rows have one key.
     """
+    if twice := [key for key, count in Counter(row.key for row in rows).items() if count > 1]:
+        raise ValueError(f"{'/'.join(twice[0])} names two rows; give each row of a task an id of its own")
     tasks = by_task(rows)
     groups = [
         Group(task, [row.id for row in own], [row.prompt for row in own], answering.max_new_tokens, answering.stop)
@@ -158,22 +195,32 @@ def by_task(rows: Sequence[ExampleRow]) -> dict[str, list[ExampleRow]]:
 
 
 def answered_row(row: ExampleRow, reply: Reply, answering: Answering) -> AnsweredRow:
-    """The row with what the reply comes to; of options that are equally likely the first."""
+    """The row with what the reply comes to: a text up to the first stop, after the rules, or the likeliest option.
+
+    Of options that are equally likely it is the first.
+    """
     if not row.options:
-        text = apply_rules(reply.text, answering.rules.for_task(row.task).rules)
+        said = reply.text.partition(answering.stop)[0] if answering.stop else reply.text
+        text = apply_rules(said, answering.rules.for_task(row.task).rules)
         return AnsweredRow(row=row, raw=reply.text, prediction=text, prompt_tokens_cut=reply.cut)
-    scores = option_scores(row.options, reply.log_likelihoods, reply.tokens, answering.length)
-    chosen = scores.index(max(scores))
-    return AnsweredRow(
+    answered = AnsweredRow(
         row=row,
-        raw=row.options[chosen],
-        prediction=row.options[chosen],
+        raw="",
+        prediction="",
         option_log_likelihoods=reply.log_likelihoods,
         option_tokens=reply.tokens,
-        option_scores=scores,
-        confidence=shares(scores)[chosen],
         prompt_tokens_cut=reply.cut,
     )
+    return chosen(answered, answering.length)
+
+
+def chosen(answered: AnsweredRow, length: Length) -> AnsweredRow:
+    """An answered row with options, with the option that its log-likelihoods choose when divided by this length."""
+    options = answered.row.options
+    scores = option_scores(options, answered.option_log_likelihoods, answered.option_tokens, length)
+    best = scores.index(max(scores))
+    choice = {"raw": options[best], "prediction": options[best], "confidence": shares(scores)[best]}
+    return answered.model_copy(update={**choice, "option_scores": scores})
 
 
 def option_scores(

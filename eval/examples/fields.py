@@ -1,13 +1,15 @@
 """A row of any file -> an `ExampleRow`, by the names of its fields.
 
-A name may lead into nested objects by dots (`choices.text`). The answer is a text, a list of texts of which any is
-right, or, of a row with options, an option's number from 0 or its label.
+A name may lead into nested objects by dots (`choices.text`). The answer is a text or a list of texts of which any is
+right. Of a row with options it may be the label or the number of one as well, or a mask: see `option_answers`.
 """
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from eval.examples.option_answers import AnswerIs, Reading, is_mask, own_labels, reading, settle
 from eval.examples.row import ExampleRow
 
 Row = Mapping[str, Any]
@@ -24,8 +26,9 @@ class Fields:
     """Where a row has what. None: one of the usual names, if it is there.
 
     `options` names the field with the list of options, or several fields with one each. Without it `fixed_options` are
-    those of every row. `labels` names a list as long as the options, for answers such as "B". `make_prompt` makes the
-    prompt of the whole row and is taken before the field `prompt`.
+    those of every row. `labels` names a list as long as the options, for answers such as "B"; without it they are the
+    letters that the options begin with, if they do. `make_prompt` makes the prompt of the whole row and is taken before
+    the field `prompt`. `answer_is` says what the answers of rows with options are.
     """
 
     prompt: str | None = None
@@ -37,19 +40,29 @@ class Fields:
     category: str | None = None
     language: str | None = None
     make_prompt: Callable[[Row], str] | None = None
+    answer_is: AnswerIs | None = None
 
     def example(self, row: Row, default_task: str, default_id: str) -> ExampleRow:
         """The row. ValueError says which field is wrong, what the row has, and which option names another."""
-        options, labels = self._options(row)
+        options, _ = self._options(row)
         return ExampleRow(
             task=self._text(row, self.task, TASK, "--task", default_task),
             id=self._text(row, None, ID, "", default_id),
             prompt=self._prompt(row),
-            references=self._references(row, options, labels),
+            references=self._references(row, options),
             options=options,
             category=self._text(row, self.category, CATEGORY, "--category", ""),
             language=self._text(row, self.language, LANGUAGE, "--language", ""),
         )
+
+    def readings(self, row: Row) -> list[Reading]:
+        """What each answer can be; none of a row without options, and none of a mask. ValueError as of `example`."""
+        options, labels = self._options(row)
+        name, answers = self._answers(row)
+        if not options or is_mask(answers, options):
+            return []
+        _as_texts(answers, name, "--answer")
+        return [reading(answer, options, labels, name) for answer in answers]
 
     def _prompt(self, row: Row) -> str:
         if self.make_prompt is not None:
@@ -60,11 +73,12 @@ class Fields:
     def _options(self, row: Row) -> tuple[tuple[str, ...], tuple[str, ...]]:
         """The options and their labels, either of which may be none."""
         if self.fixed_options:
-            return self.fixed_options, ()
+            return self.fixed_options, own_labels(self.fixed_options)
         names = self.options or next(((name,) for name in OPTIONS if row.get(name)), ())
         values = [field_of(row, name, "--options") for name in names]
         if len(values) > 1:
-            return tuple(_as_text(value, name, "--options") for name, value in zip(names, values, strict=True)), ()
+            several = tuple(_as_text(value, name, "--options") for name, value in zip(names, values, strict=True))
+            return several, own_labels(several)
         if not values:
             return (), ()
         labels = field_of(row, self.labels, "--labels") if self.labels else None
@@ -72,22 +86,37 @@ class Fields:
         if isinstance(value, Mapping) and {"text", "label"} <= value.keys():  # as OpenBookQA and ARC have them
             value, labels = value["text"], value["label"] if labels is None else labels
         options = _as_texts(value, names[0], "--options")
-        found = _as_texts(labels, self.labels or names[0], "--labels") if labels is not None else ()
-        if found and len(found) != len(options):
-            raise ValueError(f"there are {len(options)} options and {len(found)} labels; name the labels by --labels")
+        if labels is None:
+            return options, own_labels(options)
+        found = _as_texts(labels, self.labels or names[0], "--labels")
+        if len(found) != len(options) or len(set(found)) < len(found):
+            told = f"there are {len(options)} options and {len(found)} labels, {', '.join(found)}"
+            raise ValueError(f"{told}; each option needs a label of its own; name the labels by --labels")
         return options, found
 
-    def _references(self, row: Row, options: Sequence[str], labels: Sequence[str]) -> tuple[str, ...]:
+    def _answers(self, row: Row) -> tuple[str, list[Any]]:
+        """The answer's field, and what it holds as a list."""
         name = self.answer or _usual(row, ANSWER, "--answer")
         value = field_of(row, name, "--answer")
         answers = value if isinstance(value, list) else [value]
         if not answers:
             raise ValueError(f"field '{name}' is an empty list; an answer is a text or a list of texts")
+        return name, answers
+
+    def _references(self, row: Row, options: Sequence[str]) -> tuple[str, ...]:
+        name, answers = self._answers(row)
         if not options:
             return _as_texts(answers, name, "--answer")
-        found = tuple(_option(answer, options, labels, name) for answer in answers)
+        if is_mask(answers, options):
+            found = tuple(option for option, marked in zip(options, answers, strict=True) if marked)
+        else:
+            readings = self.readings(row)
+            kind = self.answer_is or settle([("", one) for one in readings])
+            found = tuple(one.option(kind) for one in readings if kind is not None)
+        if not found:
+            raise ValueError(f"field '{name}' is {answers}, which marks no option; a mask has a 1 for each right one")
         if len(set(found)) < len(found):
-            raise ValueError(f"field '{name}' names an option twice: {value}; it is to list the right options")
+            raise ValueError(f"field '{name}' names an option twice: {answers}; it is to list the right options")
         return found
 
     def _text(self, row: Row, named: str | None, usual: str, flag: str, default: str) -> str:
@@ -118,21 +147,9 @@ def _usual(row: Row, names: Sequence[str], flag: str) -> str:
     for name in names:
         if row.get(name) is not None:
             return name
+    if empty := [name for name in names if name in row]:
+        raise ValueError(f"field '{empty[0]}' is empty; fill it in, leave the row out, or name another with {flag}")
     raise ValueError(f"none of the fields {', '.join(names)} (there are: {', '.join(row)}); name one with {flag}")
-
-
-def _option(answer: Any, options: Sequence[str], labels: Sequence[str], name: str) -> str:
-    """The option that an answer names: by its text, its label, or its number from 0."""
-    text = _as_text(answer, name, "--answer")
-    if not isinstance(answer, int):
-        if text in options:
-            return text
-        if text.strip() in labels:
-            return options[labels.index(text.strip())]
-    if text.strip().isdecimal() and int(text) < len(options):
-        return options[int(text)]
-    allowed = [*options, *labels, f"0 to {len(options) - 1}"]
-    raise ValueError(f"field '{name}' is {answer!r}, which is no option; allowed: {', '.join(allowed)}")
 
 
 def _as_texts(value: Any, name: str, flag: str) -> tuple[str, ...]:
@@ -142,10 +159,12 @@ def _as_texts(value: Any, name: str, flag: str) -> tuple[str, ...]:
 
 
 def _as_text(value: Any, name: str, flag: str) -> str:
-    """A text or a number as a text."""
+    """A text or a finite number as a text."""
     if isinstance(value, str):
         return value
-    if isinstance(value, int | float) and not isinstance(value, bool):
+    if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value):
         return str(value)
     named = f"; name another with {flag}" if flag else ""
+    if value is None:
+        raise ValueError(f"field '{name}' is empty{named}")
     raise ValueError(f"field '{name}' is no text but {value!r}{named}")

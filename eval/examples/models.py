@@ -1,16 +1,15 @@
-"""The models of a quick evaluation: how a command names them, what they are made of, and their answers on disk."""
+"""The models of a quick evaluation: how a command names them, what they are made of, and what runs them."""
 
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from eval.examples.answers import Answering
-from eval.examples.row import AnsweredRow, ExampleRow
-from eval.examples.scores import ROWS_FILE, read_quick_scores
-from oneday.files import read_jsonl, sha256_json, sha256_once
+from eval.examples.row import ExampleRow
+from oneday.files import sha256_json, sha256_once
 from oneday.models import model_files
 from serve.transformers_engine import Precision
 
@@ -21,6 +20,21 @@ NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]*")
 HUB_ID = re.compile(r"[\w.-]+(/[\w.-]+)?")
 WORK = "work"
 LIBRARIES = ("torch", "transformers", "peft")
+
+
+class Hardware(NamedTuple):
+    """What a model runs on, and in which numbers."""
+
+    device: str
+    precision: Precision
+
+
+def hardware(precision: Precision | None) -> Hardware:
+    """A CUDA device if there is one; None is float32 on CPU and bfloat16 on a GPU. Loads torch."""
+    import torch
+
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    return Hardware(device, precision or ("float32" if device == "cpu" else "bfloat16"))
 
 
 @dataclass(frozen=True)
@@ -42,10 +56,11 @@ class NamedModel:
         return model_files(self.base_model) | {f"adapter/{path.name}": sha256_once(path) for path in own}
 
     def load(self, batch_size: int, precision: Precision | None) -> "TransformersEngine":
-        """An engine with the model."""
+        """An engine with the model, on the device and in the precision of `hardware`."""
         from serve.transformers_engine import TransformersEngine, load_model
 
-        return TransformersEngine(*load_model(self.base_model, self.adapter, precision), batch_size)
+        found = hardware(precision)
+        return TransformersEngine(*load_model(self.base_model, self.adapter, found.precision, found.device), batch_size)
 
 
 def named_models(given: Sequence[str], adapter: Path | None, name: str | None) -> list[NamedModel]:
@@ -97,44 +112,12 @@ def journal_folder(
         "stop": answering.stop,
         "delimiter": answering.delimiter,
         "seam": answering.seam,
-        "precision": precision,
-        "versions": library_versions(),
+        **hardware(precision)._asdict(),
+        "versions": model_versions(),
     }
     return folder / WORK / sha256_json(decides)[:16]
 
 
-def library_versions() -> dict[str, str]:
+def model_versions() -> dict[str, str]:
     """The versions of what runs a model."""
     return {name: metadata.version(name) for name in LIBRARIES}
-
-
-def saved_answers(folder: Path, taken: Sequence[str]) -> dict[str, list[AnsweredRow]]:
-    """The answers of an earlier evaluation by its models; those whose names are taken get the folder's before them."""
-    names = [name for name in read_quick_scores(folder).models if (folder / name / ROWS_FILE).is_file()]
-    if not names:
-        raise ValueError(f"{folder} has no answers of its own, no MODEL/{ROWS_FILE}; name another folder by --against")
-    return {
-        f"{folder.resolve().name}/{name}" if name in taken else name: read_jsonl(folder / name / ROWS_FILE, AnsweredRow)
-        for name in names
-    }
-
-
-def in_order_of(rows: Sequence[ExampleRow], answered: Sequence[AnsweredRow], name: str) -> list[AnsweredRow]:
-    """The answers in the order of the rows. ValueError if they are to other rows, answers or options.
-
-    Prompts may differ: comparing two is a use of it.
-    """
-    found = {one.row.key: one for one in answered}
-    keys = [row.key for row in rows]
-    if found.keys() != set(keys):
-        missing, further = [key for key in keys if key not in found], [key for key in found if key not in set(keys)]
-        example = f", such as {'/'.join((missing or further)[0])}"
-        raise ValueError(
-            f"{name}: answered other rows: {len(missing)} of these are missing there and {len(further)} are more"
-            f"{example}; run both on the same files with the same --max-rows"
-        )
-    for row in rows:
-        other = found[row.key].row
-        if (other.references, other.options) != (row.references, row.options):
-            raise ValueError(f"{name}: row {'/'.join(row.key)} has other answers or options there; run it again")
-    return [found[key] for key in keys]

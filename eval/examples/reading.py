@@ -9,7 +9,8 @@ import json
 import sys
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from data_prep.sources.natural_instructions import read_task
 from data_prep.sources.task_json import BrokenFile, json_type, parse
 from data_prep.tasks import read_task_list
 from eval.examples.fields import Fields, Row
+from eval.examples.option_answers import settle
 from eval.examples.row import ExampleRow
 from oneday.files import first_fault, read_lines
 from oneday.page import load_template
@@ -57,33 +59,58 @@ def read_rows(
 ) -> list[ExampleRow]:
     """The rows of all files, of each task the first `max_rows`; an id that a task has twice gets a number behind it.
 
-    ValueError names file and line of a row that is none, and the option that names another field.
+    What the answers of rows with options are is decided once for each file, if `fields` do not say it. ValueError names
+    file and line of a row that is none, and the option that names another field.
     """
-    rows, taken, seen = [], Counter[str](), Counter[tuple[str, str]]()
+    rows: list[ExampleRow] = []
+    taken, repeats, keys = Counter[str](), Counter[tuple[str, str]](), set[tuple[str, str]]()
     for path in paths:
-        for place, default_id, raw in _objects(path, prompts):
-            try:
-                row = fields.example(raw, _task_name(path), default_id)
-            except ValidationError as error:
-                raise ValueError(f"{place}: {first_fault(error)}") from error
-            except ValueError as error:
-                raise ValueError(f"{place}: {error}") from error
+        found = list(_objects(path, prompts))
+        settled = _settled(fields, found)
+        for place, default_id, raw in found:
+            with _told_at(place):
+                row = settled.example(raw, _task_name(path), default_id)
             taken[row.task] += 1
             if max_rows is not None and taken[row.task] > max_rows:
                 continue
-            seen[row.key] += 1
-            again = seen[row.key]
-            rows.append(row if again == 1 else row.model_copy(update={"id": f"{row.id}#{again}"}))
+            id = row.id
+            while (row.task, id) in keys:
+                repeats[row.key] += 1
+                id = f"{row.id}#{repeats[row.key] + 1}"
+            keys.add((row.task, id))
+            rows.append(row.model_copy(update={"id": id}))
     if not rows:
         raise ValueError(f"{', '.join(map(str, paths))}: no rows; name files with at least one")
     return rows
 
 
+def _settled(fields: Fields, rows: Sequence[tuple[str, str, Row]]) -> Fields:
+    """The fields with what the answers of these rows, one file's, are."""
+    if fields.answer_is is not None:
+        return fields
+    readings = []
+    for place, _, raw in rows:
+        with _told_at(place):
+            readings += [(f"{place}: ", one) for one in fields.readings(raw)]
+    return replace(fields, answer_is=settle(readings))
+
+
+@contextmanager
+def _told_at(place: str) -> Iterator[None]:
+    """Says of a ValueError where it is."""
+    try:
+        yield
+    except ValidationError as error:
+        raise ValueError(f"{place}: {first_fault(error)}") from error
+    except ValueError as error:
+        raise ValueError(f"{place}: {error}") from error
+
+
 def template_prompts(path: Path) -> Any:
     """A function from a row to the prompt that a Jinja template makes of its fields; `row` is the row itself.
 
-    The template's last line break is no part of the prompt. ValueError names a field that the row lacks, or the line
-    at which the template is wrong.
+    The template's last line break is no part of the prompt. ValueError names a field that the row lacks, the line at
+    which the template is wrong, or what it cannot do with a row.
     """
     from jinja2 import TemplateError, TemplateSyntaxError
 
@@ -93,12 +120,15 @@ def template_prompts(path: Path) -> Any:
         raise ValueError(f"{path}:{error.lineno}: {error.message}; see the syntax of Jinja templates") from error
     except TemplateError as error:
         raise FileNotFoundError(f"{path}: no such template") from error
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path}: {error}; write the template in UTF-8") from error
 
     def prompt(row: Row) -> str:
         try:
-            return template.render(**{**row, "row": row}).removesuffix("\n")
-        except (TemplateError, TypeError) as error:
-            raise ValueError(f"{path}: {error} (the row has: {', '.join(row)})") from error
+            return template.render({**row, "row": row}).removesuffix("\n")
+        except (TemplateError, TypeError, ValueError, ArithmeticError, LookupError) as error:
+            told = f"{path}: {error} (the row has: {', '.join(row)})"
+            raise ValueError(f"{told}; change the template, or give the row what it uses") from error
 
     return prompt
 
@@ -179,10 +209,14 @@ def _task(path: Path, content: Mapping[str, Any], prompts: TaskPrompts) -> Itera
 def _table(path: Path) -> Iterator[tuple[str, str, Row]]:
     import polars as pl
 
-    if path.suffix == ".parquet":
-        frame = pl.read_parquet(path)
-    else:
-        separator, quote = ("\t", None) if path.suffix == ".tsv" else (",", '"')
-        frame = pl.read_csv(path, separator=separator, quote_char=quote, infer_schema=False)
+    try:
+        if path.suffix == ".parquet":
+            frame = pl.read_parquet(path)
+        else:
+            separator, quote = ("\t", None) if path.suffix == ".tsv" else (",", '"')
+            frame = pl.read_csv(path, separator=separator, quote_char=quote, infer_schema=False)
+    except pl.exceptions.PolarsError as error:
+        needs = "a Parquet file" if path.suffix == ".parquet" else "UTF-8, a header, and as many cells in every row"
+        raise ValueError(f"{path}: no table that can be read: {error}; expected {needs}") from error
     for number, row in enumerate(frame.iter_rows(named=True), start=1):
         yield f"{path}, row {number}", str(number), row

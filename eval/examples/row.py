@@ -8,8 +8,10 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 class ExampleRow(BaseModel):
     """A prompt with the answers that count as right. With `options` the model chooses one of them; else it writes.
 
-    Each reference of a row with options is one of them. A pair (task, id) occurs once among the rows of an evaluation.
-    `input` is the part of the prompt that is the question, where that is known: eval.robustness changes it alone.
+    Each reference of a row with options is one of them, and at least one of them is none. A pair (task, id) occurs once
+    among the rows of an evaluation.
+    `input` is the part of the prompt that is the question, from its character `input_start` on, where that is known:
+    eval.robustness changes it alone.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -22,11 +24,15 @@ class ExampleRow(BaseModel):
     category: str = ""
     language: str = ""
     input: str = ""
+    input_start: int = Field(default=0, ge=0)
 
     @model_validator(mode="after")
     def _input_is_of_the_prompt(self) -> Self:
-        if self.input not in self.prompt:
-            raise ValueError(f"the input {self.input[:60]!r} does not occur in the prompt; it must, letter by letter")
+        if not self.prompt.startswith(self.input, self.input_start):
+            raise ValueError(
+                f"the input {self.input[:60]!r} does not stand at character {self.input_start} of the prompt; it must, "
+                "letter by letter"
+            )
         return self
 
     @model_validator(mode="after")
@@ -37,6 +43,8 @@ class ExampleRow(BaseModel):
             raise ValueError(f"the options {list(self.options)} are not all different and none empty")
         if self.options and not set(self.references) <= set(self.options):
             raise ValueError(f"the answers {list(self.references)} are not all among the options {list(self.options)}")
+        if self.options and set(self.references) == set(self.options):
+            raise ValueError(f"all options, {list(self.options)}, are right answers; at least one must be wrong")
         return self
 
     @property

@@ -26,11 +26,20 @@ class Estimate(Record):
 
 
 class Difference(Estimate):
-    """Candidate minus baseline on the same rows. `p_value`: two-sided, of the bootstrap, against no difference."""
+    """Candidate minus baseline on the same rows. `p_value`: two-sided, of the bootstrap, against no difference.
+
+    `too_few_rows`: the interval leaves out 0, but so few rows differ that no test of them could be as sure as it is.
+    """
 
     baseline: str
     candidate: str
     p_value: float = Field(gt=0, le=1)
+    too_few_rows: bool = False
+
+    @property
+    def clear(self) -> bool:
+        """Whether the rows show which is better."""
+        return (self.low > 0 or self.high < 0) and not self.too_few_rows
 
 
 class PartScore(Record):
@@ -88,16 +97,34 @@ class ModelReport(Record):
     prompts_cut: int
 
 
+class EarlierReport(Record):
+    """An earlier evaluation whose answers were taken. `report` is the SHA-256 of its report.json.
+
+    `differs` has, of each setting that decides answers and is another one here, its value there and here. `length` is
+    what options were chosen by there; here they are chosen anew. None: no options. `other_prompts` counts rows.
+    """
+
+    folder: str
+    report: str
+    settings: dict[str, Any]
+    inputs: dict[str, str]
+    versions: dict[str, str]
+    differs: dict[str, tuple[Any, Any]]
+    length: Length | None
+    other_prompts: int
+
+
 class QuickReport(Record):
     """All of report.json: how the scores came about. `inputs` and each model's `files` have SHA-256 hashes.
 
-    `rows` counts them by task.
+    `rows` counts them by task; `against` has the earlier evaluations that were compared.
     """
 
     rows: dict[str, int]
     settings: dict[str, Any]
     inputs: dict[str, str]
     models: list[ModelReport]
+    against: list[EarlierReport] = []
     versions: dict[str, str]
     commit: str | None
     machine: dict[str, Any]

@@ -130,7 +130,9 @@ def _fits(name: str, rows: Sequence[ExampleRow]) -> bool:
 def _metric_scores(name: str, tasks: Mapping[str, TaskStatistics], bootstrap: Bootstrap) -> MetricScores:
     having = {task: own for task, own in tasks.items() if name in own.metrics}
     of_all = next(iter(having.values())).metrics[name]
-    found = resample({task: own.statistics[name] for task, own in having.items()}, of_all.value, bootstrap)
+    found = resample(
+        {task: own.statistics[name] for task, own in having.items()}, of_all.value, bootstrap, of_all.resampling_biases
+    )
     sizes = {task: len(own.rows) for task, own in having.items()}
 
     def parts(part: Callable[[ExampleRow], str]) -> list[PartScore]:
@@ -164,7 +166,7 @@ def _parts(
     found = []
     for title, of_tasks in sorted(places.items()):
         groups = {task: tasks[task].of_part(name, own) for task, own in of_tasks.items()}
-        sampled: Resampled = resample(groups, of_all.value, bootstrap)
+        sampled: Resampled = resample(groups, of_all.value, bootstrap, of_all.resampling_biases)
         found.append(_part(title, {task: len(own) for task, own in of_tasks.items()}, sampled.macro, bootstrap))
     return found
 
@@ -189,7 +191,14 @@ def _estimate(draws: Draws, bootstrap: Bootstrap) -> Estimate:
 def _difference(baseline: str, candidate: str, draws: Mapping[str, Draws], bootstrap: Bootstrap) -> Difference:
     difference = draws[candidate] - draws[baseline]
     estimate = _estimate(difference, bootstrap)
-    return Difference(baseline=baseline, candidate=candidate, p_value=difference.p_value(), **estimate.model_dump())
+    leaves_out_0 = estimate.low > 0 or estimate.high < 0
+    return Difference(
+        baseline=baseline,
+        candidate=candidate,
+        p_value=difference.p_value(),
+        too_few_rows=leaves_out_0 and difference.least_p_value > 1 - bootstrap.confidence,
+        **estimate.model_dump(),
+    )
 
 
 def _with_scores(model: str, answered: Sequence[AnsweredRow], tasks: Mapping[str, TaskStatistics]) -> list[AnsweredRow]:

@@ -6,6 +6,7 @@ from eval.examples.scores import Difference, Estimate, MetricScores, PartScore, 
 from eval.table import markdown_table, percent
 
 NONE = "-"
+TOO_FEW = "too few rows"
 LENGTHS = {
     "none": "none (acc)",
     "tokens": "tokens",
@@ -68,8 +69,12 @@ def _several_models(scores: QuickScores) -> list[str]:
 
 def _compared(part: PartScore, scores: QuickScores) -> list[str]:
     values = [f"{part.models[model].value:.3f}" for model in scores.models]
-    gaps = [f"{gap.value:+.3f}{'*' if gap.low > 0 or gap.high < 0 else ' '}" for gap in part.differences]
-    return [part.name, str(part.rows), *values, *gaps]
+    return [part.name, str(part.rows), *values, *map(_gap, part.differences)]
+
+
+def _gap(gap: Difference) -> str:
+    mark = "*" if gap.clear else f" ({TOO_FEW})" if gap.too_few_rows else " "
+    return f"{gap.value:+.3f}{mark}"
 
 
 def parts_of(metric: MetricScores, kind: str) -> Sequence[PartScore]:
@@ -111,11 +116,14 @@ def sentence(metric: MetricScores, gap: Difference, confidence: str) -> str:
     tasks = f"{metric.macro.tasks} task{'' if metric.macro.tasks == 1 else 's'}"
     mean = "" if metric.macro.tasks == 1 else "in macro average "
     size = f"{abs(gap.value):.3f} {'more' if gap.value >= 0 else 'less'} than"
-    unclear = "; it includes 0, so these rows do not show which is better" if gap.low <= 0 <= gap.high else ""
+    if gap.too_few_rows:
+        sure = "too few rows differ to say which is better"
+    else:
+        unclear = "" if gap.clear else "; it includes 0, so these rows do not show which is better"
+        sure = f"p = {p_value(gap.p_value)}{unclear}"
     return (
         f"{metric.title}: {gap.candidate} scores {candidate:.3f} {mean}over {tasks}, {size} {gap.baseline} with "
-        f"{baseline:.3f} ({confidence} % interval of the difference {gap.low:+.3f} to {gap.high:+.3f}, "
-        f"p = {p_value(gap.p_value)}{unclear})."
+        f"{baseline:.3f} ({confidence} % interval of the difference {gap.low:+.3f} to {gap.high:+.3f}, {sure})."
     )
 
 

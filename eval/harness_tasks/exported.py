@@ -86,6 +86,31 @@ class HarnessSettings(BaseModel):
     tasks: dict[str, ExportedTask]
 
 
+def other_entries(folder: Path) -> list[str]:
+    """What is in the folder and was not exported to it; all of it unless both the settings and the bridge are whole.
+
+    Nothing if there is no folder. Python's cache of the bridge is of the export.
+    """
+    if not folder.exists():
+        return []
+    there = {path.name for path in folder.iterdir()} if folder.is_dir() else {folder.name}
+    try:
+        settings = read_json(folder / SETTINGS_FILE, HarnessSettings)
+        bridge = (folder / BRIDGE_FILE).read_text(encoding="utf-8")
+    except (OSError, ValueError):
+        return sorted(there)
+    if bridge != BRIDGE:
+        return sorted(there)
+    exported = {SETTINGS_FILE, BRIDGE_FILE, f"{group_name(settings.recipe)}.yaml", "__pycache__"}
+    exported |= {f"{task}{suffix}" for task in settings.tasks for suffix in (".yaml", ".jsonl")}
+    return sorted(there - exported)
+
+
+def group_name(recipe: str) -> str:
+    """What lm_eval calls the group of all tasks of a recipe."""
+    return f"oneday_{recipe}"
+
+
 class ExportedTasks:
     """The tasks of one folder."""
 

@@ -8,7 +8,7 @@ from unicodedata import normalize
 
 from data_prep.tasks import read_task_list
 from eval.config import Variant
-from eval.harness_tasks.exported import ChoiceRow, ExportedTask, HeldOutRow, Row, TranslationRow
+from eval.harness_tasks.exported import ChoiceRow, ExportedTask, HeldOutRow, Row, TranslationRow, group_name
 from eval.harness_tasks.yaml_files import VERSION, Function, mean_of
 from eval.questions import Question
 from oneday.buzuzu_mavi import labels_of, task_name
@@ -180,7 +180,7 @@ def _greedy(limit: int, until: Iterable[str]) -> dict[str, Any]:
 
 def harness_name(recipe: Recipe, task: str | None = None) -> str:
     """What lm_eval calls a task, or the group of all."""
-    return f"oneday_{recipe.name}" if task is None else f"oneday_{recipe.name}_{task}"
+    return group_name(recipe.name) if task is None else f"{group_name(recipe.name)}_{task}"
 
 
 def _written(recipe: Recipe, run_dir: Path, file: str, stage: str) -> Path:

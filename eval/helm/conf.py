@@ -1,6 +1,7 @@
 """HELM's conf files: lists of run entries, in HOCON, which HELM's own environment reads for us."""
 
 import json
+import re
 import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,6 +10,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from eval.helm.running import HelmEnvironment
+from eval.ranking.helm_stats import scenario_of
 from oneday.files import atomic_write, first_fault
 
 CONF_FILES = {stage: Path(__file__).with_name(f"{stage}.conf") for stage in ("open", "hidden")}
@@ -16,6 +18,7 @@ TO_JSON = """import json, sys
 from pyhocon import ConfigFactory
 print(json.dumps(ConfigFactory.parse_string(open(sys.argv[1], encoding="utf-8").read()).as_plain_ordered_dict()))"""
 AUGMENTATION = "data_augmentation"
+NUMBER = re.compile(r"-?[0-9.]+")
 
 
 @dataclass(frozen=True)
@@ -63,6 +66,23 @@ class RunEntry(BaseModel):
         parts = self.parts
         kept = {key: value for key, value in parts.arguments.items() if key != AUGMENTATION}
         return self.model_copy(update={"description": str(Description(parts.scenario, kept))})
+
+
+def is_of(name: str, entry: RunEntry) -> bool:
+    """Whether HELM's run of that name is one of the entry's: of its scenario, and the arguments of both are the same.
+
+    HELM leaves arguments out of names and adds some. It makes numbers, one a run, of a word such as
+    big_bench_few_shot_setting, and the model of a word such as text.
+    """
+    own = dict(part.split("=", 1) for part in re.split("[:,]", name) if "=" in part)
+    wanted = entry.parts.arguments
+    if "/" not in wanted.get("model", ""):
+        own.pop("model", None)
+    return scenario_of(name) == entry.parts.scenario and all(
+        own[key] == value.replace("/", "_") or (NUMBER.fullmatch(own[key]) and not NUMBER.fullmatch(value))
+        for key, value in wanted.items()
+        if key in own
+    )
 
 
 class _Conf(BaseModel):

@@ -8,6 +8,7 @@ import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from pydantic import BaseModel, ValidationError
 
@@ -59,7 +60,7 @@ class Premise(BaseModel):
     """A row of corr2cause: premise and hypothesis, and whether it follows."""
 
     input: str
-    label: int
+    label: Literal[0, 1]
 
 
 def write_truthful_table(sources: Sequence[Path], target: Path) -> None:
@@ -98,7 +99,11 @@ def instances_from(read: Callable[[Path], Iterator[Item]]) -> Callable[[Sequence
                     test = place > 0 if len(sources) > 1 else count % HELD_OUT == 0
                     if read is articles and not test and len(item.text.split()) not in SHOWN_WORDS:
                         continue
-                    file.write(json.dumps(_instance(item, "test" if test else "train")) + "\n")
+                    try:
+                        instance = _instance(item, "test" if test else "train")
+                    except ValueError as error:
+                        raise ValueError(f"{source}, row {count}: {error}") from error
+                    file.write(json.dumps(instance) + "\n")
                 if count == 0:
                     raise ValueError(f"{source} has no rows")
 
@@ -106,6 +111,9 @@ def instances_from(read: Callable[[Path], Iterator[Item]]) -> Callable[[Sequence
 
 
 def _instance(item: Item, split: str) -> dict[str, object]:
+    """HELM's form of it. ValueError if no reference is right: HELM would count every answer as wrong."""
+    if item.right not in range(len(item.references)):
+        raise ValueError(f"the right reference is number {item.right}, of {len(item.references)} counted from 0")
     references = [
         {"output": {"text": text}, "tags": ["correct"] if place == item.right else []}
         for place, text in enumerate(item.references)

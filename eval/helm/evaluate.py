@@ -1,10 +1,12 @@
 """The challenge's evaluation of a recipe's model, by the real HELM against the recipe's server.
 
     python -m eval.helm.evaluate recipes/quickstart [--stage open|hidden|both] [--conf FILE] [--max-instances 20]
-        [--model tuned|base] [--data DIR] [--only-with-data] [--plain] [--out RUN] [--url http://127.0.0.1:8080]
+        [--model tuned|base] [--data DIR] [--only-with-data] [--plain] [--out RUN]
+        [--url http://127.0.0.1:8080 [--resume]]
 
 Writes below RUN/helm/MODEL; `python -m eval.rank` ranks entries by the folders benchmark_output/runs/oneday in there.
-The same command goes on with an evaluation that was stopped or failed. Which data it needs: eval/helm/placing.py.
+The same command goes on with an evaluation that was stopped or failed; with --url, which may have got another model
+meanwhile, --resume does. Which data it needs: eval/helm/placing.py.
 """
 
 import sys
@@ -19,30 +21,37 @@ import typer
 
 from eval.helm.conf import CONF_FILES, RunEntry, read_conf, write_conf
 from eval.helm.evaluation import (
+    ASIDE,
     Evaluated,
     begin_or_go_on,
+    bring_back,
     discard_faulty,
     evaluated_recipe,
     evaluation_faults,
     few_shown,
     finished_folders,
+    move_aside,
+    named_data,
+    set_aside,
 )
 from eval.helm.placing import Sorted, place, sort_entries
 from eval.helm.run_scores import scores_table
 from eval.helm.running import HelmEnvironment, HelmRun, run_conf, runs_folder
-from eval.helm.served import answered, check_health, recipe_server, served_name
+from eval.helm.served import ServerWatch, answered, recipe_model, recipe_server, served_name
 from oneday.console import RECIPE_HELP, quiet_libraries, run_command, typer_main
 from oneday.options import DryRun, Out, RecipeFolder
 from oneday.recipe import Recipe, load_recipe
 from oneday.stage import StageError, exclusive
-from serve.model_choice import RecipeModel, choose_model
+from serve.model_choice import RecipeModel
 
 FOLDER, SERVER_LOG, CONF = "helm", "server.log", "entries.conf"  # below the run folder, and below that and the model
 HELP = """Evaluate a recipe's model as the challenge did: HELM's scenarios, asked of the recipe's server.
 
 HELM lives in a virtual environment of its own, .venv-helm; `make helm` makes it and runs this. The same command goes on
-after a stop. Ends with 1, and the faults by run, if a request failed or was tried again, a run has no instances, or one
-is missing; the table of what is finished is printed all the same."""
+after a stop; with --url it begins anew, unless --resume is given. Runs of the same scenarios with other arguments, such
+as those without --plain, are set aside until they are asked for again. Ends with 1, and the faults by run, if a request
+failed or was tried again, a run has no instances, or one is missing; the table of what is finished is printed all the
+same."""
 
 Stage = Annotated[Literal["open", "hidden", "both"], typer.Option(help="Which of the challenge's two stages.")]
 Confs = Annotated[list[Path], typer.Option(help="Run entries of your own, in HELM's form, in place of the stage's.")]
@@ -53,6 +62,7 @@ Data = Annotated[Path | None, typer.Option(help="Folder of data sets, placed whe
 OnlyWithData = Annotated[bool, typer.Option("--only-with-data", help="Download nothing: leave out what has no data.")]
 Plain = Annotated[bool, typer.Option("--plain", help="Without perturbed copies: robustness and fairness are the mean.")]
 Url = Annotated[str | None, typer.Option(help="A server that runs already, such as http://127.0.0.1:8080.")]
+Resume = Annotated[bool, typer.Option("--resume", help="With --url: go on, for the server has the same model still.")]
 Restart = Annotated[bool, typer.Option("--restart", help="Remove the runs that are there, and begin anew.")]
 
 
@@ -70,11 +80,17 @@ class Job:
     only_with_data: bool = False
     plain: bool = False
     url: str | None = None
+    resume: bool = False
 
     @property
     def work(self) -> Path:
         """The folder that everything is written below."""
         return self.run_dir / FOLDER / self.model
+
+    @property
+    def again(self) -> str:
+        """What goes on with the evaluation after a fault."""
+        return "the same command" if self.url is None else "the same command with --resume"
 
     def entries(self, restart: bool) -> Sorted:
         """The run entries, sorted into those that can run and those that lack something.
@@ -102,7 +118,12 @@ def evaluate(job: Job, restart: bool) -> None:
             raise StageError("nothing was run: --data names the folder of those files, --only-with-data does without")
         if not found.ready:
             raise StageError("nothing was run: no entry has its data; --data names the folder that they are in")
-        begin_or_go_on(job.work, wanted, restart)
+        wanted = wanted.model_copy(update={"data": named_data(found.ready, job.work)})
+        kept = begin_or_go_on(job.work, wanted, restart, anew=job.url is not None and not job.resume)
+        if kept is not None:
+            _say(f"begun anew  {job.url} may have another model now; the runs of before are in {kept}")
+        if job.url is not None:
+            _say(f"server      {job.url}; after a stop, {job.again} goes on")
         for name in discard_faulty(job.work):
             _say(f"again       {name}: requests of it failed, or it is damaged")
         place(found.ready, job.data, job.work)
@@ -112,10 +133,9 @@ def evaluate(job: Job, restart: bool) -> None:
 def _evaluated(job: Job) -> Evaluated:
     """What the work folder is of. Of a server that runs already, nothing but its name and address is known."""
     if job.url is not None:
-        check_health(job.url.rstrip("/"))
-        name = served_name(job.url.rstrip("/"))
-        return Evaluated(model=f"{name} at {job.url}", files={}, serving=None, max_instances=job.max_instances)
-    chosen = choose_model(job.recipe, job.run_dir, job.model, None, None)
+        url = job.url.rstrip("/")
+        return Evaluated(model=f"{served_name(url)} at {url}", files={}, serving=None, max_instances=job.max_instances)
+    chosen = recipe_model(job.recipe, job.run_dir, job.model)
     return evaluated_recipe(job.recipe, chosen, job.max_instances)
 
 
@@ -135,19 +155,41 @@ def _run(job: Job, entries: Sequence[RunEntry]) -> None:
     run: HelmRun | None = None
     try:
         with started if job.url is None else nullcontext(job.url.rstrip("/")) as address:
-            before = answered(address)
-            run, why = run_conf(job.work / CONF, address, job.work, job.environment, job.max_instances, _say)
+            before, watch = answered(address), ServerWatch(address)
+            run, why = _ask(job, address, watch)
+            if watch.reason is not None:
+                raise StageError(f"{why or watch.reason}\nOnce it is mended, {job.again} goes on.")
             counted = answered(address)
     finally:
         if run is not None:
             _say("\n".join(["", scores_table(finished_folders(run, job.work)), *few_shown(run)]))
     counted.subtract(before)
-    faults = evaluation_faults(run, why, len(entries), job.work, counted)
+    faults = evaluation_faults(run, why, entries, job.work, counted)
     _say(f"To rank it: python -m eval.rank {job.model}={runs_folder(job.work)} NAME=OTHER")
     if faults:
         count = "1 fault" if len(faults) == 1 else f"{len(faults)} faults"
-        told = [*faults, f"{count}; the same command makes the faulty runs again. HELM's own log is {run.log}"]
+        told = [*faults, f"{count}; {job.again} makes the faulty runs again. HELM's own log is {run.log}"]
         raise StageError("\n".join(told))
+
+
+def _ask(job: Job, address: str, watch: ServerWatch) -> tuple[HelmRun, str | None]:
+    """Run HELM on the entries; the suite then holds the runs that it planned, and those of other scenarios."""
+    back, known = bring_back(job.work), False
+
+    def planned(names: Sequence[str]) -> None:
+        nonlocal known
+        known = True
+        if stale := set_aside(job.work, names):
+            count = "1 run" if len(stale) == 1 else f"{len(stale)} runs"
+            _say(f"set aside   {count} of these scenarios with other arguments, such as {stale[0]}: {job.work / ASIDE}")
+
+    try:
+        return run_conf(
+            job.work / CONF, address, job.work, job.environment, job.max_instances, _say, watch.gone, planned
+        )
+    finally:
+        if not known:
+            move_aside(job.work, back)
 
 
 def _say(text: str) -> None:
@@ -178,16 +220,20 @@ def main(argv: list[str] | None = None) -> int:
         only_with_data: OnlyWithData = False,
         plain: Plain = False,
         url: Url = None,
+        resume: Resume = False,
         restart: Restart = False,
         dry_run: DryRun = False,
     ) -> int:
         def work() -> None:
+            if resume and restart:
+                raise ValueError("--resume goes on with the runs that are there, --restart removes them: give one")
             loaded = load_recipe(recipe)
             stages = ("open", "hidden") if stage == "both" else (stage,)
             confs = tuple(conf) or tuple(CONF_FILES[name] for name in stages)
             environment = HelmEnvironment(helm_env)
             run_dir = out or loaded.default_out
-            job = Job(loaded, run_dir, model, confs, max_instances, environment, data, only_with_data, plain, url)
+            asked = (loaded, run_dir, model, confs, max_instances, environment)
+            job = Job(*asked, data, only_with_data, plain, url, resume)
             if dry_run:
                 print(plan(job, restart))
                 return

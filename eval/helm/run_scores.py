@@ -7,6 +7,7 @@ from pathlib import Path
 from pydantic import BaseModel
 
 from eval.helm.running import is_whole
+from eval.ranking.helm_stats import scenario_of
 from eval.table import markdown_table
 from oneday.files import read_json
 
@@ -22,6 +23,7 @@ OTHERWISE = (
     "rouge_2",
     "f1_set_match",
     "exact_match",
+    "exact_match_indicator",
     "bleu_4",
 )  # the first
 
@@ -57,7 +59,7 @@ class RunScore:
 def run_scores(folder: Path) -> list[RunScore]:
     """The metrics of a finished run that the table shows; none if HELM computed none of them."""
     stats = read_json(folder / "stats.json", list[_Stat])
-    scenario = folder.name.partition(":")[0].partition(",")[0]
+    scenario = scenario_of(folder.name)
     by_metric = dict(_scores(scenario, stats))
     if scenario in METRICS:
         return [by_metric[metric] for metric in METRICS[scenario] if metric in by_metric]

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from eval.helm.logs import RUNS_PLANNED, TimedRun, begins, timed_runs
+from eval.helm.logs import RUNS_PLANNED, TRACEBACK, TimedRun, begins, failures, names_planned, timed_runs
 from oneday.stage import StageError
 
 OUTPUT, SUITE = "benchmark_output", "oneday"  # below the work folder: what HELM writes, and the suite's name in it
@@ -19,10 +19,12 @@ SCENARIOS = f"{OUTPUT}/scenarios"  # files that HELM's scenarios read
 RUN_LOG, SUMMARY_LOG = "helm-run.log", "helm-summarize.log"
 THREADS = 4  # HELM's default, and the judges'
 SECONDS = 1800.0  # after which a command of HELM is ended; a request that always fails takes it 150
+POLL = 5.0  # seconds between two looks at the server while a command of HELM runs
 TAIL = 25  # lines of a log that an error shows
 MODEL = "neurips/local"  # HELM's name for whatever HELM_HTTP_MODEL_BASE_URL serves; the judges' too
 PLUGIN = Path(__file__).with_name("plugin.py")
 SKIPPED = "because run is completed and all output files exist"
+Gone = Callable[[], str | None]  # why the server is no more, if it is
 WHOLE = tuple(f"{name}.json" for name in ("run_spec", "scenario", "scenario_state", "stats", "per_instance_stats"))
 
 
@@ -71,11 +73,12 @@ def run_helm(
     environment: HelmEnvironment,
     max_instances: int,
     announce: Callable[[str], None] = print,
+    gone: Gone = lambda: None,
 ) -> HelmRun:
-    """Evaluate run entries by one `helm-run`, so that its imports are paid for once; each run is announced.
+    """Evaluate run entries by one `helm-run`, so that its imports are paid for once; runs and retries are announced.
 
     HELM tries a failed request five times, which nothing but its log tells (`failures`), and its HELM_RETRIES does not
-    change. Raises StageError with the end of the log if it ends with an error.
+    change. Raises StageError with the end of the log if it ends with an error, or why the server is gone.
     """
     command = [environment.command("helm-run"), "--run-entries", *entries, "--suite", SUITE, "--disable-cache"]
     options = ["--max-eval-instances", max_instances, "--num-threads", THREADS, "--output-path", OUTPUT]
@@ -85,9 +88,10 @@ def run_helm(
         if match := begins(line):
             begun.append(match)
             announce(f"helm-run    [{len(begun)}/{len(entries)}] {match}")
+        _announce_failure(line, announce)
 
     log = work / RUN_LOG
-    _run([*command, *options], log, work, helm_variables(url, work), watch)
+    _run([*command, *options], log, work, helm_variables(url, work), watch, gone)
     return HelmRun(log, timed_runs(log.read_text(encoding="utf-8")))
 
 
@@ -98,32 +102,45 @@ def run_conf(
     environment: HelmEnvironment,
     max_instances: int,
     announce: Callable[[str], None] = print,
+    gone: Gone = lambda: None,
+    planned: Callable[[Sequence[str]], None] = lambda names: None,
 ) -> tuple[HelmRun, str | None]:
     """Evaluate a conf file's entries that are not finished yet, with our plugin; why helm-run failed, if it did.
 
-    One run that fails does not end the others. There is no limit of time.
+    `planned` gets the names of the runs that HELM made of the entries, before the first one ends. One run that fails
+    does not end the others, a server that is gone does. There is no limit of time.
     """
     command = [environment.command("helm-run"), "--conf-paths", conf.absolute(), "--models-to-run", MODEL]
     options = ["--plugins", PLUGIN, "--skip-completed-runs", "--suite", SUITE, "--disable-cache"]
     sizes = ["--max-eval-instances", max_instances, "--num-threads", THREADS, "--output-path", OUTPUT]
-    log, begun, planned = work / RUN_LOG, 0, 0
+    log, begun, count = work / RUN_LOG, 0, 0
 
     def watch(line: str) -> None:
-        nonlocal begun, planned
+        nonlocal begun, count
         if match := RUNS_PLANNED.search(line):
-            planned = int(match[2])
+            count = int(match[2])
         if name := begins(line):
+            if begun == 0:
+                planned(names_planned(log.read_text(encoding="utf-8", errors="replace")))
             begun += 1
-            announce(f"helm-run    [{begun}/{planned}] {name}")
+            announce(f"helm-run    [{begun}/{count}] {name}")
         elif SKIPPED in line:
             announce("            is finished, and kept")
+        _announce_failure(line, announce)
 
     why: str | None = None
     try:
-        _run([*command, *options, *sizes], log, work, helm_variables(url, work), watch, limited=False)
+        _run([*command, *options, *sizes], log, work, helm_variables(url, work), watch, gone, limited=False)
     except StageError as error:
         why = str(error)
     return HelmRun(log, timed_runs(log.read_text(encoding="utf-8"))), why
+
+
+def _announce_failure(line: str, announce: Callable[[str], None]) -> None:
+    """Tell of a failed request or a retry at once; a traceback's first line says nothing."""
+    for failure in failures(line):
+        if not failure.startswith(TRACEBACK):
+            announce(f"            {failure}")
 
 
 def is_whole(folder: Path) -> bool:
@@ -162,15 +179,16 @@ def _run(
     work: Path,
     variables: Mapping[str, str],
     watch: Callable[[str], None],
+    gone: Gone = lambda: None,
     limited: bool = True,
 ) -> None:
     """Run a command in `work`, its output into `log` and line by line to `watch`. StageError unless it ends with 0.
 
-    With `limited`, it is ended after SECONDS.
+    It is ended once the server is `gone` and, if `limited`, after SECONDS.
     """
     Path(variables["NLTK_DATA"]).mkdir(parents=True, exist_ok=True)  # NLTK writes where it finds a folder
     words = [str(word) for word in command]
-    with log.open("w", encoding="utf-8") as file:
+    with log.open("w", encoding="utf-8", buffering=1) as file:
         process = subprocess.Popen(
             words,
             cwd=work,
@@ -183,6 +201,8 @@ def _run(
         limit = threading.Timer(SECONDS, process.kill)
         if limited:
             limit.start()
+        ended, lost = threading.Event(), list[str]()
+        threading.Thread(target=_end_without_server, args=(process, gone, ended, lost), daemon=True).start()
         try:
             assert process.stdout is not None
             for line in process.stdout:
@@ -196,9 +216,21 @@ def _run(
         finally:
             timed_out = limited and not limit.is_alive()
             limit.cancel()
+            ended.set()
+    if lost:
+        raise StageError(f"{Path(words[0]).name} was ended: {lost[0]}")
     if code != 0:
         why = f"was ended after {SECONDS:.0f} s" if timed_out else f"ended with exit code {code}"
         raise StageError(f"{Path(words[0]).name} {why}. The end of {log}:\n{tail(log)}")
+
+
+def _end_without_server(process: "subprocess.Popen[str]", gone: Gone, ended: threading.Event, lost: list[str]) -> None:
+    """End the process once the server is gone, and put the reason into `lost`."""
+    while not ended.wait(POLL):
+        if (why := gone()) is not None:
+            lost.append(why)
+            process.kill()
+            return
 
 
 def tail(log: Path, lines: int = TAIL) -> str:

@@ -11,15 +11,30 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
+from pydantic import ValidationError
 
 from eval.helm.running import tail
+from oneday.recipe import Recipe
 from oneday.stage import StageError
-from serve.model_choice import RecipeModel
+from serve.model_choice import ModelChoice, RecipeModel, choose_model
+from serve.schema import HealthResponse
 
 READY = re.compile(r"^Ready: .*?(https?://[^\s/]+)/process", re.MULTILINE)
 START_SECONDS = 600.0  # loading a large model from a slow disk
 STOP_SECONDS = 90.0  # the server finishes what runs; HELM has had all its answers
 ANSWERED = "oneday_requests"  # the server's counter, by path and status
+OURS = "it must be a server of `python -m serve`"
+HEALTH_SECONDS = 30.0
+STRIKES = 3  # looks at /health in a row that find no server
+
+
+def recipe_model(recipe: Recipe, run_dir: Path, model: RecipeModel) -> ModelChoice:
+    """The model that `recipe_server` serves. ValueError if it is not there, with the command that makes it."""
+    try:
+        return choose_model(recipe, run_dir, model, None, None)
+    except ValueError as error:
+        reason = str(error).partition(", or name one by --base-model")[0]  # an option that HELM's commands have not
+        raise ValueError(f"{reason}, or name a server that has one by --url") from error
 
 
 @contextmanager
@@ -42,7 +57,9 @@ def recipe_server(
         try:
             yield url
         except StageError as error:
-            raise StageError(f"{error}\nThe end of the server's log, {log}:\n{tail(log)}") from error
+            code = process.poll()
+            ended = "" if code is None else f"\nThe server had ended with exit code {code}."
+            raise StageError(f"{error}{ended}\nThe end of the server's log, {log}:\n{tail(log)}") from error
         _stop(process, log)
     finally:
         if process.poll() is None:
@@ -79,18 +96,48 @@ def _stop(process: "subprocess.Popen[bytes]", log: Path) -> None:
 
 def check_health(url: str) -> None:
     """Raise StageError unless /health answers 200."""
-    try:
-        status = httpx.get(f"{url}/health", timeout=30, trust_env=False).status_code
-    except httpx.HTTPError as error:
-        raise StageError(f"{url}/health does not answer ({error}); is the server up, and the address right?") from error
-    if status != 200:
-        raise StageError(f"{url}/health answers {status}, not 200; see the server's log")
+    _health(url)
 
 
 def served_name(url: str) -> str:
-    """What the server calls its model."""
-    health = httpx.get(f"{url}/health", timeout=30, trust_env=False).json()
-    return str(health["model"])
+    """What the server calls its model. StageError if it names none."""
+    try:
+        return HealthResponse.model_validate_json(_health(url).content).model
+    except ValidationError as error:
+        raise StageError(f"{url}/health names no model; {OURS}") from error
+
+
+def _health(url: str) -> httpx.Response:
+    try:
+        response = httpx.get(f"{url}/health", timeout=HEALTH_SECONDS, trust_env=False)
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
+        raise StageError(f"{url}/health does not answer ({error}); is the server up, and the address right?") from error
+    if response.status_code != 200:
+        raise StageError(f"{url}/health answers {response.status_code}, not 200; see the server's log")
+    return response
+
+
+class ServerWatch:
+    """Looks at a server's /health: `reason` is why it is gone, once that failed STRIKES times in a row.
+
+    An answer that takes long is no failure: the server may be busy.
+    """
+
+    def __init__(self, url: str):
+        self.url = url
+        self.reason: str | None = None
+        self._strikes = 0
+
+    def gone(self) -> str | None:
+        """Look once more; the reason."""
+        try:
+            check_health(self.url)
+            self._strikes = 0
+        except StageError as error:
+            self._strikes += not isinstance(error.__cause__, httpx.TimeoutException)
+            if self._strikes >= STRIKES:
+                self.reason = str(error)
+        return self.reason
 
 
 def answered(url: str) -> Counter[tuple[str, str]]:
@@ -100,10 +147,10 @@ def answered(url: str) -> Counter[tuple[str, str]]:
     try:
         response = httpx.get(f"{url}/metrics", timeout=30, trust_env=False).raise_for_status()
     except httpx.HTTPError as error:
-        raise StageError(f"{url}/metrics: {error}; it must be a server of `python -m serve`") from error
+        raise StageError(f"{url}/metrics: {error}; {OURS}") from error
     families = {family.name: family for family in text_string_to_metric_families(response.text)}
     if ANSWERED not in families:
-        raise StageError(f"{url}/metrics has no {ANSWERED}; it must be a server of `python -m serve`")
+        raise StageError(f"{url}/metrics has no {ANSWERED}; {OURS}")
     counts: Counter[tuple[str, str]] = Counter()
     for sample in families[ANSWERED].samples:
         if sample.name == f"{ANSWERED}_total":

@@ -25,13 +25,13 @@ from eval.helm.direct import direct_faults
 from eval.helm.entries import MAX_INSTANCES, Entry, smoke_entries, write_smoke_instances
 from eval.helm.outputs import RunOutput, read_run
 from eval.helm.running import OUTPUT, SCENARIOS, HelmEnvironment, HelmRun, run_helm, runs_folder, summarize, tail
-from eval.helm.served import answered, check_health, recipe_server
+from eval.helm.served import ServerWatch, answered, check_health, recipe_model, recipe_server
 from eval.table import markdown_table
 from oneday.console import RECIPE_HELP, quiet_libraries, run_command, typer_main
 from oneday.options import DryRun, Out, RecipeFolder
 from oneday.recipe import Recipe, load_recipe
 from oneday.stage import StageError, exclusive
-from serve.model_choice import ModelChoice, RecipeModel, choose_model
+from serve.model_choice import ModelChoice, RecipeModel
 from serve.transformers_engine import Precision
 
 FOLDER, SERVER_LOG = "helm/smoke", "server.log"  # below the run folder, and below that and the model
@@ -59,7 +59,7 @@ def smoke(recipe: Recipe, run_dir: Path, environment: HelmEnvironment, url: str 
     for name in ("helm-run", "helm-summarize"):
         environment.command(name)
     models = MODELS if url is None else MODELS[:1]
-    chosen = {model: choose_model(recipe, run_dir, model, None, None) for model in models}
+    chosen = {model: recipe_model(recipe, run_dir, model) for model in models}
     asked: dict[str, Asked] = {}
     for model, choice in chosen.items():
         entries = [entry for entry in smoke_entries() if entry.ranked or model == MODELS[0]]
@@ -119,7 +119,8 @@ def _ask(
     """Run HELM; what the server says that it answered meanwhile, by (path, status)."""
     check_health(url)
     before = answered(url)
-    run = run_helm([entry.run_entry for entry in entries], url, work, environment, MAX_INSTANCES, _say)
+    asked = [entry.run_entry for entry in entries]
+    run = run_helm(asked, url, work, environment, MAX_INSTANCES, _say, ServerWatch(url).gone)
     counted = answered(url)
     counted.subtract(before)
     return run, counted

@@ -23,6 +23,7 @@ class Bleu:
     name: str = "bleu"
     title: str = "BLEU"
     higher_is_better: bool = True
+    resampling_biases: bool = False
 
     def statistics(self, rows: Sequence[Judged]) -> Floats:
         """[rows, WIDTH]: words of the prediction, of the closest reference, then common and all n-grams by order."""

@@ -33,6 +33,7 @@ class Chrf:
     title: str
     words: bool
     higher_is_better: bool = True
+    resampling_biases: bool = False
 
     def statistics(self, rows: Sequence[Judged]) -> Floats:
         """One row an answer, of its best reference, [rows, 3 * orders]."""

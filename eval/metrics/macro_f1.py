@@ -25,6 +25,7 @@ class MacroF1:
     name: str = "macro_f1"
     title: str = "macro F1"
     higher_is_better: bool = True
+    resampling_biases: bool = False
 
     def statistics(self, rows: Sequence[Judged]) -> Floats:
         """[rows, 3 * labels]. ValueError if the references have too many labels to be labels."""

@@ -41,6 +41,11 @@ class Metric(Protocol):
         """False for an error, such as the calibration error."""
         ...
 
+    @property
+    def resampling_biases(self) -> bool:
+        """True if the values of resamples lie to one side of the observed one, as a sum of absolute gaps does."""
+        ...
+
     def statistics(self, rows: Sequence[Judged]) -> Floats:
         """One row of numbers an answer, [rows, width]; the width may depend on the rows (their labels)."""
         ...

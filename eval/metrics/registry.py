@@ -1,6 +1,7 @@
 """The metrics by name, and the statistics of several at once."""
 
 from collections.abc import Sequence
+from importlib import metadata
 
 from eval.metrics.bleu import Bleu
 from eval.metrics.calibration import CalibrationError
@@ -8,6 +9,7 @@ from eval.metrics.chrf import Chrf
 from eval.metrics.macro_f1 import MacroF1
 from eval.metrics.metric import Floats, Judged, Metric
 from eval.metrics.row_metrics import ExactMatch, WordMetric, word_metrics, word_statistics
+from eval.metrics.scorer import metric_versions
 from eval.metrics.tokens import Tokenizer
 
 
@@ -46,3 +48,8 @@ def statistics_of(metrics: Sequence[Metric], rows: Sequence[Judged]) -> dict[str
     for alike in by_words.values():
         found |= word_statistics(alike, rows)
     return {each.name: found[each.name] if each.name in found else each.statistics(rows) for each in metrics}
+
+
+def library_versions() -> dict[str, str]:
+    """The versions of all that decides a metric's number or its interval."""
+    return metric_versions() | {name: metadata.version(name) for name in ("numpy", "sacrebleu")}

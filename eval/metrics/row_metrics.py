@@ -22,6 +22,7 @@ class MeanMetric:
     name: str
     title: str
     higher_is_better: bool = True
+    resampling_biases: bool = False
 
     def value(self, totals: Floats) -> Floats:
         """The mean score, [..., 2] -> [...]."""

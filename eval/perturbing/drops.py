@@ -73,6 +73,8 @@ class Drops:
             name=name,
             group=ready.perturbation.group,
             what=ready.perturbation.what,
+            helm_class=ready.perturbation.helm_class,
+            arguments=ready.recorded(),
             note=ready.note,
             rows_changed=self.scores.changed([name]),
             options_kept=options_kept,

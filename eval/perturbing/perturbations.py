@@ -13,7 +13,12 @@ Group = Literal["robustness", "fairness"]
 CLASSES = "helm.benchmark.augmentations"
 FILES = "https://storage.googleapis.com/crfm-helm-public/source_datasets/augmentations"
 OWN_NAMES = Path(__file__).with_name("person_names.txt")
-"""The first names of Greenwald, McGhee and Schwartz (1998), which HELM's own file has too, in HELM's format."""
+"""100 first names in HELM's format, for where HELM's own file is not given.
+
+They are of the list of Greenwald, McGhee and Schwartz (1998), from which, by its documentation, HELM's file has its
+first names too. The two files were not compared as a whole; and HELM draws the new name by its place in the list. So
+scores under person_name are comparable with HELM's only where its own file is given.
+"""
 
 
 @dataclass(frozen=True)
@@ -45,11 +50,22 @@ class Perturbation:
 
 @dataclass(frozen=True)
 class Ready:
-    """A perturbation that can run: HELM's arguments complete; `note` says what stands in for HELM's own file."""
+    """A perturbation that can run: HELM's arguments complete, the path of `file` among them.
+
+    `note` says what stands in for HELM's own file.
+    """
 
     perturbation: Perturbation
     arguments: Mapping[str, object]
+    file: Path | None = None
     note: str = ""
+
+    def recorded(self) -> dict[str, object]:
+        """The arguments with the name of the file only, which are the same on every machine."""
+        own = dict(self.arguments)
+        if self.file is not None and self.perturbation.file is not None:
+            own[self.perturbation.file.argument] = self.file.name
+        return own
 
 
 DIALECT_FILE = NeededFile(
@@ -148,7 +164,10 @@ def make_ready(chosen: Iterable[Perturbation], files: Path | None) -> tuple[list
         elif files is not None and (files / each.file.name).is_file():
             ready.append(_with_file(each, each.file, files / each.file.name))
         elif each.file.instead is not None:
-            note = f"{each.file.instead.name} of this package, as HELM's was not given; its URL: {each.file.url}"
+            note = (
+                f"{each.file.instead.name} of this package, which was not compared with HELM's as a whole; "
+                f"HELM's was not given, its URL: {each.file.url}"
+            )
             ready.append(_with_file(each, each.file, each.file.instead, note))
         else:
             missing[each.name] = (
@@ -158,4 +177,4 @@ def make_ready(chosen: Iterable[Perturbation], files: Path | None) -> tuple[list
 
 
 def _with_file(perturbation: Perturbation, needed: NeededFile, path: Path, note: str = "") -> Ready:
-    return Ready(perturbation, {**perturbation.arguments, needed.argument: str(path.absolute())}, note)
+    return Ready(perturbation, {**perturbation.arguments, needed.argument: str(path.absolute())}, path, note)

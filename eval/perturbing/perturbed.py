@@ -1,8 +1,8 @@
 """`perturb`: examples -> the same examples with their input changed, by HELM in its own environment.
 
-Changed is the row's `input`, in the prompt where it stands last (before it may be demonstrations), or the whole prompt
-of a row that names none. Perturbations that HELM applies to references as well change a row's options or answers.
-HELM seeds its randomness by an instance's id, here the row's: rows with HELM's ids get HELM's texts.
+Changed is the row's `input`, or the whole prompt of a row that names none. Perturbations that HELM applies to
+references as well change a row's options or answers. HELM seeds its randomness by an instance's id, here the row's:
+rows with HELM's ids get HELM's texts.
 """
 
 import json
@@ -108,7 +108,7 @@ def variant_of(position: int, row: ExampleRow, name: str, changed: Texts) -> Var
     texts = row.options or row.references
     collapsed = bool(row.options) and len(set(changed.references)) < len(texts)
     renamed = dict(zip(texts, texts if collapsed else changed.references, strict=True))
-    start = row.prompt.rindex(input_of(row))
+    start = row.input_start
     rest = row.prompt[start + len(input_of(row)) :]
     fields = row.model_dump() | {
         "id": f"{row.id}~{name}",

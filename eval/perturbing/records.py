@@ -33,13 +33,16 @@ class OnChanged(Record):
 class UnderPerturbation(Compared):
     """The rows under one perturbation, in macro average over the tasks; a row that it leaves as it is counts too.
 
-    `on_changed` is None if it changes no row. `options_kept` rows have options that it would make the same. `note`
-    says what stands in for HELM's own file.
+    `helm_class` with these `arguments` is HELM's; of a file, its name, whose hash the result's `inputs` have. `note`
+    says what stands in for HELM's own file. `on_changed` is None if it changes no row. `options_kept` rows have options
+    that it would make the same.
     """
 
     name: str
     group: Group
     what: str
+    helm_class: str
+    arguments: dict[str, Any]
     note: str
     rows_changed: int
     options_kept: int
@@ -57,18 +60,22 @@ class WorstCase(Compared):
 
 
 class Robustness(Record):
-    """All of robustness.json. `whole_prompts` counts the rows that name no input; `not_run` says why, by name.
+    """All of robustness.json. `not_run` says why, by name.
 
-    `files` has the hashes of the model's files, `helm` is HELM's version, `rows` counts them by task.
+    `files` has the hashes of the model's files, `inputs` those of the files that rows, prompts, rules and perturbations
+    are from, by path; `helm` is HELM's version, `rows` counts them by task. `whole_prompts` of them name no input, and
+    of `repeated_inputs` the prompt holds the input more than once.
     """
 
     model: str
     metric: str
     settings: dict[str, Any]
     files: dict[str, str]
+    inputs: dict[str, str]
     helm: str
     rows: dict[str, int]
     whole_prompts: int
+    repeated_inputs: int
     bootstrap: Bootstrap
     original: Estimate
     perturbations: tuple[UnderPerturbation, ...]

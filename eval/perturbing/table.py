@@ -9,6 +9,10 @@ from eval.perturbing.records import Compared, Robustness, RowUnder
 from eval.table import markdown_table, percent
 
 LONGEST = 400  # characters of a text that is shown
+REPEATED = (  # followed by their number
+    "Rows whose prompt holds the input more than once, so that the last place is perturbed, which is wrong where the "
+    "prompt repeats the input behind it:"
+)
 
 
 def render(result: Robustness) -> str:
@@ -74,6 +78,8 @@ def _notes(result: Robustness) -> list[str]:
             f"{result.whole_prompts} rows have no input of their own, so their whole prompts were perturbed, "
             "instructions too, which HELM does not do; --input names the field that has it."
         )
+    if result.repeated_inputs:
+        notes.append(f"{REPEATED} {result.repeated_inputs}.")
     return notes
 
 

@@ -76,6 +76,9 @@ CHALLENGE = (
 )
 
 
+ANNOUNCED = (*CHALLENGE, Scenario("CNN/DailyMail", "open", _summary("cnn_dailymail")))
+
+
 def published_headings() -> dict[str, tuple[str, str]]:
     """The headings of the published ranks, such as 'MMLU - EM (Fairness)', with the scenario and metric they mean."""
     headings = {}

@@ -17,6 +17,8 @@ from oneday.files import read_json
 
 SPLITS = ("test", "valid")
 SPEC, STATS, INSTANCES = "run_spec.json", "stats.json", "per_instance_stats.json"
+FILES = (SPEC, "scenario.json", "scenario_state.json", STATS, INSTANCES)  # what helm-run writes at a run's end
+OF_A_MODEL = re.compile(r"[:,]model(?:_deployment)?=")
 
 
 class Perturbation(BaseModel):
@@ -148,14 +150,21 @@ def _counts(name: StatName, source: HelmSource) -> bool:
     return name.perturbation.robustness if source.perturbation == "robustness" else name.perturbation.fairness
 
 
+def run_folders(suite: Path) -> list[Path]:
+    """The folders of a suite's runs, finished or not: helm-run makes the folder first, and its files at the end."""
+    folders = sorted(path for path in suite.glob("*") if path.is_dir())
+    return [folder for folder in folders if (folder / SPEC).is_file() or OF_A_MODEL.search(folder.name)]
+
+
 def read_runs(suite: Path) -> list[HelmRun]:
     """The runs of a suite's folder, by name. ValueError names a run that is unfinished, or there for two models."""
     runs: dict[str, HelmRun] = {}
-    for folder in sorted(path.parent for path in suite.glob(f"*/{SPEC}")):
-        lacking = [name for name in (STATS, INSTANCES) if not (folder / name).is_file()]
+    for folder in run_folders(suite):
+        lacking = [name for name in FILES if not (folder / name).is_file()]
         if lacking:
             raise ValueError(
-                f"{folder} lacks {' and '.join(lacking)}: HELM did not finish this run; run it again, or delete it"
+                f"{folder} lacks {', '.join(lacking)}: HELM did not finish this run. The command that began it goes on "
+                "with it, `python -m eval.helm.evaluate RECIPE` or helm-run; or delete the folder to rank without it"
             )
         spec = read_json(folder / SPEC, RunSpec)
         run = HelmRun(folder, spec, without_model(spec.name))

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from eval.ranking.scenario import Scenario
+from eval.ranking.scenario import Entry, MetricRuns, Scenario
 from eval.ranking.value_table import ValueTable
 
 
@@ -30,27 +30,53 @@ def absent_scenarios(scenarios: Sequence[Scenario], used: Sequence[Scenario]) ->
     return [f"no entry has {', '.join(scenario.name for scenario in lacking)}: left out{other}"]
 
 
+def lacking_scenarios(table: ValueTable) -> list[str]:
+    """Entries that did not take part in a scenario of others, which makes their ranks no fair ones."""
+    notes = []
+    for entry in table.entries:
+        lacking = [scenario.name for scenario in table.scenarios if not entry.took_part(scenario.name)]
+        if lacking:
+            notes.append(
+                f"NOT COMPARABLE: {entry.name} was not evaluated in {len(lacking)} of the {len(table.scenarios)} "
+                f"scenarios, {', '.join(lacking)}, and counts as worst there"
+            )
+    return notes
+
+
 def uneven(table: ValueTable) -> list[str]:
-    """Scenarios that were read from different runs in different entries, which makes their means no fair ones."""
+    """Means that are not over all runs that the scenario has in some entry, which makes them no fair ones."""
     notes = []
     for scenario in table.scenarios:
-        everywhere = sorted({run for entry in table.entries for run in entry.runs.get(scenario.name, ())})
         for entry in table.entries:
-            own = entry.runs.get(scenario.name, ())
-            lacking = [run for run in everywhere if run not in own]
-            if own and lacking:
-                notes.append(
-                    f"{entry.name} has {len(own)} of {len(everywhere)} runs of {scenario.name}, and its mean is over "
-                    f"these: it lacks {', '.join(lacking[:3])}{', ...' if len(lacking) > 3 else ''}"
-                )
+            metrics: dict[tuple[int, tuple[str, ...]], list[str]] = {}
+            for metric in scenario.metrics:
+                everywhere = {run for each in table.entries for run in _runs(each, scenario.name, metric.name).all}
+                counted = _runs(entry, scenario.name, metric.name).counted
+                lacking = tuple(sorted(everywhere - set(counted)))
+                if counted and lacking:
+                    metrics.setdefault((len(everywhere), lacking), []).append(metric.name)
+            notes += [
+                f"{scenario.name} {', '.join(names)} of {entry.name} is a mean over {among - len(lacking)} of {among} "
+                f"runs, without a value of {some(lacking)}"
+                for (among, lacking), names in metrics.items()
+            ]
     return notes
+
+
+def _runs(entry: Entry, scenario: str, metric: str) -> MetricRuns:
+    return entry.runs.get(scenario, {}).get(metric, MetricRuns((), ()))
 
 
 def unused(table: ValueTable) -> list[str]:
     """HELM runs that are of no scenario."""
     return [
         f"runs of {entry.name} that are of none of the scenarios count nowhere, {len(entry.unused)} in all: "
-        f"{', '.join(entry.unused[:3])}{', ...' if len(entry.unused) > 3 else ''}"
+        f"{some(entry.unused)}"
         for entry in table.entries
         if entry.unused
     ]
+
+
+def some(names: Sequence[str]) -> str:
+    """The names, of many the first three."""
+    return f"{', '.join(names[:3])}{', ...' if len(names) > 3 else ''}"

@@ -11,11 +11,11 @@ import numpy as np
 from eval.config import Bootstrap
 from eval.metrics.metric import Floats
 from eval.ranking.challenge import CHALLENGE
-from eval.ranking.notes import absent, absent_scenarios, uneven, unused
+from eval.ranking.notes import absent, absent_scenarios, lacking_scenarios, uneven, unused
 from eval.ranking.records import LeftOut, PlainMeans, RankedEntry, RankedScenario, Ranking, Stability
 from eval.ranking.resampling import over_instances, over_scenarios, unpaired
 from eval.ranking.scenario import Entry, Scenario, Stage
-from eval.ranking.value_table import ValueTable, check_names, value_table
+from eval.ranking.value_table import ValueTable, value_table
 from eval.ranking.win_rates import ScoreArrays, ranks, scores
 
 FEWEST_FOR_LEAVING_OUT = 3  # entries: of two, one would be left, with nothing to compare
@@ -27,12 +27,12 @@ def rank(
     """The ranking of the entries; without `bootstrap` no resampling.
 
     Scenarios and metrics of which no entry has a value are left out, which the notes tell. Raises ValueError for fewer
-    than two entries, names given twice, and no value at all.
+    than two entries, names given twice, no value at all, and two entries without a common scenario.
     """
     table = value_table(entries, scenarios)
     rates = table.scenario_rates()
     arrays = scores(rates, table.stages)
-    notes = [*absent(scenarios, table), *uneven(table), *unused(table)]
+    notes = [*lacking_scenarios(table), *absent(scenarios, table), *uneven(table), *unused(table)]
     stability: Stability | None = None
     if bootstrap is not None:
         reason = unpaired(table)
@@ -67,17 +67,17 @@ def rank_win_rates(
 ) -> Ranking:
     """The ranking by win rates that are known already, by entry and scenario.
 
-    Without the values there are no plain means, and no ranking without one of the entries. Raises ValueError for fewer
-    than two entries, and for an entry that lacks a scenario that another has.
+    One entry will do, as its win rates were made among others. Without the values there are no plain means, and no
+    ranking without one of the entries. Raises ValueError for an entry that lacks a scenario that another has.
     """
     names = list(rates)
-    check_names(names)
     used = [scenario for scenario in scenarios if any(scenario.name in own for own in rates.values())]
     lacking = [f"{name} lacks {s.name}" for name in names for s in used if s.name not in rates[name]]
     if lacking or not used:
         raise ValueError(f"each entry needs a win rate of the same scenarios: {'; '.join(lacking) or 'there is none'}")
     matrix = np.array([[rates[name][scenario.name] for name in names] for scenario in used])
     stages = [scenario.stage for scenario in used]
+    alone = [f"{names[0]} is alone here: its scores count, its rank says nothing"] if len(names) == 1 else []
     arrays = scores(matrix, stages)
     return Ranking(
         score=arrays.deciding,
@@ -85,7 +85,7 @@ def rank_win_rates(
         entries=_ranked(names, matrix, used, arrays, [None] * len(names), [{} for _ in names]),
         stability=None if bootstrap is None else over_scenarios(names, matrix, stages, bootstrap),
         left_out=None,
-        notes=absent_scenarios(scenarios, used),
+        notes=[*alone, *absent_scenarios(scenarios, used)],
     )
 
 

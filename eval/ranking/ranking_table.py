@@ -124,7 +124,7 @@ def _verdict(ranking: Ranking, stability: Stability) -> str:
         lines.append(f"{better.name} is above {worse.name} in {_percent(share)} of them, equal scores counting half.")
     if stability.fixed:
         fixed = "; ".join(f"{scenario}: {', '.join(metrics)}" for scenario, metrics in stability.fixed.items())
-        lines.append(f"Not resampled, as they are known for the whole set alone: {fixed}.")
+        lines.append(f"Not resampled, as fewer than two entries have them by instance: {fixed}.")
     return "\n".join(lines)
 
 

@@ -81,7 +81,7 @@ class EntryStability(Record):
 class Stability(Record):
     """What resampling shows. `over`: instances within HELM runs, the same for all entries, or scenarios within stages.
 
-    `fixed` are the metrics, by scenario, that keep their value, as they are not known by instance.
+    `fixed` are the metrics, by scenario, that keep their value, as fewer than two entries have it by instance.
     """
 
     over: Literal["instances", "scenarios"]

@@ -5,6 +5,7 @@ run does not depend on which others there are. Scenarios are drawn within each s
 """
 
 import hashlib
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Literal
 
@@ -13,33 +14,55 @@ import numpy as np
 from eval.config import Bootstrap
 from eval.metrics.metric import Floats
 from eval.ranking.records import EntryStability, Interval, Stability
-from eval.ranking.scenario import Stage
+from eval.ranking.scenario import InstanceValues, Stage
 from eval.ranking.value_table import Key, ValueTable
-from eval.ranking.win_rates import ScoreArrays, ScoreName, ranks, scores
+from eval.ranking.win_rates import DECIMALS, ScoreArrays, ScoreName, ranks, scores
 
 NAMES: tuple[ScoreName, ...] = ("full", "open", "hidden", "mean_win_rate")
-DECIMALS = 12  # of a resampled mean: equal answers are to tie, whatever the order of a sum
 
 
 def unpaired(table: ValueTable) -> str | None:
     """Why instances cannot be resampled, in words, or None if they can."""
-    if not any(entry.instances for entry in table.entries):
-        return "the entries' values are not known by instance"
+    by_instance = Counter(
+        (scenario, metric)
+        for entry in table.entries
+        for scenario, metrics in entry.instances.items()
+        for metric in metrics
+    )
+    if not any(by_instance[key] > 1 for key in table.values):
+        return "no two entries have a value that is known by instance"
     for scenario in table.scenarios:
-        first: dict[str, tuple[str, set[str]]] = {}
-        for entry in table.entries:
-            by_metric = entry.instances.get(scenario.name, {})
-            if not by_metric and any(entry.value(scenario.name, m.name) is not None for m in scenario.metrics):
-                return f"{entry.name} has values of {scenario.name} that are not known by instance"
-            for run, ids in _run_ids(by_metric).items():
-                other, others = first.setdefault(run, (entry.name, ids))
-                if ids != others:
-                    odd = min(ids ^ others)
-                    return f"{other} and {entry.name} have different instances of {run}, such as {odd}"
+        for metric in scenario.metrics:
+            reason = _metric_unpaired(table, scenario.name, metric.name)
+            if reason is not None:
+                return reason
     return None
 
 
-def _run_ids(by_metric: Mapping[str, Mapping[str, Mapping[str, float]]]) -> dict[str, set[str]]:
+def _metric_unpaired(table: ValueTable, scenario: str, metric: str) -> str | None:
+    """Why a metric's entries are no pairs: those with a value are to have it of the same instances of the same runs.
+
+    It may also be known for the whole set alone, but then in all of them.
+    """
+    what = f"{scenario} {metric}"
+    valued = [entry for entry in table.entries if entry.value(scenario, metric) is not None]
+    known = [(entry.name, runs) for entry in valued if (runs := entry.instances.get(scenario, {}).get(metric))]
+    if not known:
+        return None
+    (first, runs), *others = known
+    if len(known) < len(valued):
+        whole = next(entry.name for entry in valued if entry.name not in dict(known))
+        return f"{whole} has a value of {what} that is not known by instance, as it is in {first}"
+    for other, other_runs in others:
+        if odd := set(runs) ^ set(other_runs):
+            return f"{first} and {other} have {what} of different runs, such as {min(odd)}"
+        for run in runs:
+            if odd := set(runs[run]) ^ set(other_runs[run]):
+                return f"{first} and {other} have {what} of different instances of {run}, such as {min(odd)}"
+    return None
+
+
+def _run_ids(by_metric: Mapping[str, InstanceValues]) -> dict[str, set[str]]:
     """Each run's instances, which any of the metrics has."""
     ids: dict[str, set[str]] = {}
     for runs in by_metric.values():
@@ -59,13 +82,14 @@ def over_instances(table: ValueTable, config: Bootstrap) -> Stability:
         for metric in scenario.metrics:
             key = (scenario.name, metric.name)
             columns = np.tile(table.values[key], (config.resamples, 1))
-            for index, by_metric in enumerate(own):
-                if runs := by_metric.get(metric.name):
-                    means = [_means(values, run_ids[run], weights[run]) for run, values in runs.items()]
-                    columns[:, index] = np.round(_mean_of_known(means), DECIMALS)
-            values[key] = columns
-            if not any(by_metric.get(metric.name) for by_metric in own):
+            known = {index: runs for index, by_metric in enumerate(own) if (runs := by_metric.get(metric.name))}
+            if len(known) < 2:  # nothing to compare it with by instance
                 fixed.setdefault(scenario.name, []).append(metric.name)
+                known = {}
+            for index, runs in known.items():
+                means = [_means(by_instance, run_ids[run], weights[run]) for run, by_instance in runs.items()]
+                columns[:, index] = np.round(_mean_of_known(means), DECIMALS)
+            values[key] = columns
     observed = scores(table.scenario_rates(), table.stages)
     resampled = scores(table.scenario_rates(values), table.stages)
     return _stability("instances", table.names, observed, resampled, config, fixed)

@@ -53,19 +53,31 @@ class Scenario:
 
 
 @dataclass(frozen=True)
+class MetricRuns:
+    """The HELM runs of a metric: those of its source, and those of them with a value, which its mean is over."""
+
+    all: tuple[str, ...]
+    counted: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Entry:
     """An entry's value of each metric, by scenario; what is absent or None is a null, which ranks last.
 
-    `instances` has the metrics that are means over instances, by scenario and metric. `runs` are the HELM runs that a
-    scenario was read from. `unused` are runs of no scenario.
+    `instances` has the metrics that are means over instances, and `runs` the HELM runs that they were read from, by
+    scenario and metric. `unused` are runs of no scenario.
     """
 
     name: str
     values: Mapping[str, Mapping[str, float | None]]
     instances: Mapping[str, Mapping[str, InstanceValues]] = field(default_factory=dict)
-    runs: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    runs: Mapping[str, Mapping[str, MetricRuns]] = field(default_factory=dict)
     unused: tuple[str, ...] = ()
 
     def value(self, scenario: str, metric: str) -> float | None:
         """The value, or None if there is none."""
         return self.values.get(scenario, {}).get(metric)
+
+    def took_part(self, scenario: str) -> bool:
+        """Whether it was evaluated in the scenario, even if no value came of it."""
+        return scenario in self.values or scenario in self.runs

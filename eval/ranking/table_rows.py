@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+LONGEST = 300  # digits of an integer that certainly is a double too
 COLUMNS = "entry, scenario, metric, value (or entry, scenario, win_rate)"
 
 
@@ -68,9 +69,9 @@ def _json_rows(path: Path) -> Iterator[Row]:
 
 def _items(path: Path, text: str) -> Iterator[tuple[int, Any]]:
     """The items of a JSON list, each with the line where it begins."""
-    decoder = json.JSONDecoder(object_pairs_hook=_no_key_twice)
+    decoder = json.JSONDecoder(object_pairs_hook=_no_key_twice, parse_int=_integer)
     try:
-        if not isinstance(json.loads(text), list):
+        if not isinstance(json.loads(text, parse_int=_integer), list):
             raise ValueError(f"{path}:1: not a list of objects with {COLUMNS}")
     except json.JSONDecodeError as error:
         raise ValueError(f"{path}:{error.lineno}: not JSON: {error.msg}") from error
@@ -84,6 +85,11 @@ def _items(path: Path, text: str) -> Iterator[tuple[int, Any]]:
         except _KeyTwice as error:
             raise ValueError(f"{path}:{line}: the key '{error}' is there twice") from error
         yield line, item
+
+
+def _integer(digits: str) -> float:
+    """The integer; one of very many digits as a double, which is infinite where it is too large for one."""
+    return int(digits) if len(digits) <= LONGEST else float(digits)
 
 
 def _skip(text: str, position: int) -> int:

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 
 import numpy as np
 
@@ -51,12 +52,20 @@ class ValueTable:
 
 
 def value_table(entries: Sequence[Entry], scenarios: Sequence[Scenario]) -> ValueTable:
-    """The table of what there is. ValueError for fewer than two entries, names given twice, and no value at all."""
-    check_names([entry.name for entry in entries])
+    """The table of what there is.
+
+    ValueError for fewer than two entries, names given twice, no value at all, and two entries without a scenario that
+    both took part in.
+    """
+    if len(entries) < 2:
+        found = f"there is {entries[0].name} alone" if entries else "there is none"
+        raise ValueError(f"a win rate needs at least two entries to compare; {found}")
+    _check_names([entry.name for entry in entries])
     present = [reduced for scenario in scenarios if (reduced := _present(scenario, entries)) is not None]
     if not present:
         names = ", ".join(scenario.name for scenario in scenarios)
         raise ValueError(f"no entry has a value of any of the scenarios {names}: there is nothing to rank")
+    _check_common(entries, present)
     values = {
         (scenario.name, metric.name): np.array(
             [np.nan if (value := entry.value(scenario.name, metric.name)) is None else value for entry in entries]
@@ -67,14 +76,23 @@ def value_table(entries: Sequence[Entry], scenarios: Sequence[Scenario]) -> Valu
     return ValueTable(tuple(entries), tuple(present), values)
 
 
-def check_names(names: Sequence[str]) -> None:
-    """ValueError for fewer than two entries and for names given twice."""
-    if len(names) < 2:
-        found = f"there is {names[0]} alone" if names else "there is none"
-        raise ValueError(f"a win rate needs at least two entries to compare; {found}")
+def _check_names(names: Sequence[str]) -> None:
+    """ValueError for names given twice."""
     twice = [name for name, count in Counter(names).items() if count > 1]
     if twice:
         raise ValueError(f"several entries are called {', '.join(twice)}; name them apart, as NAME=FOLDER")
+
+
+def _check_common(entries: Sequence[Entry], scenarios: Sequence[Scenario]) -> None:
+    """ValueError for two entries that took part in no common scenario."""
+    own = {entry.name: [s.name for s in scenarios if entry.took_part(s.name)] for entry in entries}
+    for one, other in combinations(own, 2):
+        if not set(own[one]) & set(own[other]):
+            has = [f"{name} has {', '.join(own[name]) or 'none'}" for name in (one, other)]
+            raise ValueError(
+                f"{one} and {other} have no scenario in common, so nothing compares them: {'; '.join(has)}. "
+                "Evaluate them in the same scenarios, or rank them apart"
+            )
 
 
 def _present(scenario: Scenario, entries: Sequence[Entry]) -> Scenario | None:

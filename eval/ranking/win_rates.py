@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from eval.metrics.metric import Floats
 from eval.ranking.scenario import Stage
 
+DECIMALS = 12  # of a mean over runs or instances, and digits of a score: equal ones tie, whatever the order of a sum
 SMALLEST = 5e-324  # stands for a win rate of zero in a geometric mean: the smallest double
 ScoreName = Literal["full", "open", "hidden", "mean_win_rate"]
 
@@ -33,8 +34,14 @@ def win_rates(values: Floats, higher_is_better: bool) -> Floats:
 
 def geometric_mean(rates: Floats) -> Floats:
     """The geometric mean over the scenarios, [..., scenarios, entries] -> [..., entries], zeros as SMALLEST."""
-    mean: Floats = np.exp(np.log(np.maximum(rates, SMALLEST)).mean(axis=-2))
-    return mean
+    return _rounded(np.exp(np.log(np.maximum(rates, SMALLEST)).mean(axis=-2)))
+
+
+def _rounded(score: Floats) -> Floats:
+    """The score with DECIMALS digits, also where it is tiny."""
+    digits, exponents = np.frexp(score)
+    rounded: Floats = np.ldexp(np.round(digits, DECIMALS), exponents)
+    return rounded
 
 
 @dataclass(frozen=True)
@@ -78,8 +85,8 @@ def scores(rates: Floats, stages: Sequence[Stage | None]) -> ScoreArrays:
         return geometric_mean(rates[..., own, :]) if own else None
 
     opened, hidden = of_stage("open"), of_stage("hidden")
-    full = None if opened is None or hidden is None else opened / 3 + 2 * hidden / 3
-    return ScoreArrays(rates.mean(axis=-2), opened, hidden, full)
+    full = None if opened is None or hidden is None else _rounded(opened / 3 + 2 * hidden / 3)
+    return ScoreArrays(_rounded(rates.mean(axis=-2)), opened, hidden, full)
 
 
 def ranks(score: Floats) -> NDArray[np.int64]:

@@ -10,9 +10,12 @@ from dataclasses import dataclass
 from eval.config import Bootstrap
 from eval.reporting.plots import Series, dots_plot, macro_plot
 from eval.reporting.reported_run import ReportedRun, reported_settings
+from eval.reporting.run_names import names_in_plots, run_names
+from eval.reporting.scoring import ScoringDifference, read_scoring, scoring_difference
 from eval.reporting.task_gains import MOST_IN_PLOT
 from eval.scores import Difference, Interval, ScoredRow, TaskResult
 from eval.table import by_kind
+from oneday.page import METRICS
 from oneday.svg_plot import Plot
 
 Rows = dict[str, ScoredRow]
@@ -20,9 +23,10 @@ Rows = dict[str, ScoredRow]
 
 @dataclass(frozen=True)
 class ComparedRun:
-    """One run: `name` is its own on the page, `own` the interval over all its tasks, `macro` that over the shared."""
+    """One run, `name` on the page and `short` in plots; `own` is over all its tasks, `macro` over the shared ones."""
 
     name: str
+    short: str
     run: ReportedRun
     candidate: str
     own: Interval
@@ -40,11 +44,15 @@ class SharedTask:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Runs, first the one that the page is of. `left_out` says by task why it is not compared."""
+    """Runs, first the one that the page is of. `left_out` says by task why it is not compared.
+
+    `scoring` says in what settings of the scores the runs differ.
+    """
 
     runs: Sequence[ComparedRun]
     tasks: Sequence[SharedTask]
     left_out: Mapping[str, str]
+    scoring: ScoringDifference
     bootstrap: Bootstrap
 
     @property
@@ -55,33 +63,28 @@ class Comparison:
 
 def compare_runs(runs: Sequence[ReportedRun]) -> Comparison:
     """The candidates of all runs, against that of the first. Runs that share no row of no task get no averages."""
-    names = run_names(runs)
+    names = run_names([run.folder for run in runs])
     tables = [candidate_rows(run) for run in runs]
     shared, left_out = shared_tasks(tables, names)
+    scoring = scoring_difference([read_scoring(run.folder) for run in runs])
+    unlike = scored_in_another_way(shared, runs, scoring)
+    shared, left_out = [task for task in shared if task not in unlike], dict(sorted((left_out | unlike).items()))
     bootstrap = reported_settings(runs[0].folder).bootstrap
     macro, differences = _resampled(shared, tables, names, bootstrap) if shared else ({}, {})
     compared = [
         ComparedRun(
             name=name,
+            short=short,
             run=run,
             candidate=run.compare.candidate,
             own=run.results.scores.macro[run.compare.candidate],
             macro=macro.get(name),
             difference=differences.get(name),
         )
-        for name, run in zip(names, runs, strict=True)
+        for name, short, run in zip(names, names_in_plots(names), runs, strict=True)
     ]
     results = [task for task in by_kind(runs[0].results.scores) if task.task in shared]
-    return Comparison(compared, [_shared(task, runs, names) for task in results], left_out, bootstrap)
-
-
-def run_names(runs: Sequence[ReportedRun]) -> list[str]:
-    """Each run's recipe; its folder where two are of one recipe. ValueError if a run is named twice."""
-    folders = [run.folder.resolve() for run in runs]
-    if twice := [folder for folder in folders if folders.count(folder) > 1]:
-        raise ValueError(f"{twice[0]} is named twice; name each run once")
-    recipes = [run.name for run in runs]
-    return [name if recipes.count(name) == 1 else str(run.folder) for name, run in zip(recipes, runs, strict=True)]
+    return Comparison(compared, [_shared(task, runs, names) for task in results], left_out, scoring, bootstrap)
 
 
 def candidate_rows(run: ReportedRun) -> dict[str, Rows]:
@@ -107,6 +110,25 @@ def shared_tasks(tables: Sequence[Mapping[str, Rows]], names: Sequence[str]) -> 
     return shared, left_out
 
 
+def scored_in_another_way(
+    tasks: Sequence[str], runs: Sequence[ReportedRun], scoring: ScoringDifference
+) -> dict[str, str]:
+    """Those of the tasks whose scores do not mean the same in all runs, and why."""
+    found = {}
+    for task in tasks:
+        results = [_result(run, task) for run in runs]
+        if len({(result.kind, result.metric) for result in results}) > 1:
+            found[task] = f"scored in another way: {', '.join(METRICS[result.metric] for result in results)}"
+        elif results[0].kind == "generation" and scoring.generation is not None:
+            found[task] = f"scored in another way: {scoring.generation}"
+    return found
+
+
+def _result(run: ReportedRun, task: str) -> TaskResult:
+    (found,) = [result for result in run.results.scores.tasks if result.task == task]
+    return found
+
+
 def _content(rows: Rows) -> frozenset[tuple[str, str, tuple[str, ...]]]:
     """What a task's rows ask, whatever was answered."""
     return frozenset((row.id, row.input, tuple(row.answer)) for row in rows.values())
@@ -130,17 +152,16 @@ def _resampled(
 
 
 def _shared(task: TaskResult, runs: Sequence[ReportedRun], names: Sequence[str]) -> SharedTask:
-    scores = {}
-    for name, run in zip(names, runs, strict=True):
-        (found,) = [other for other in run.results.scores.tasks if other.task == task.task]
-        scores[name] = found.scores[run.compare.candidate]
+    scores = {
+        name: _result(run, task.task).scores[run.compare.candidate] for name, run in zip(names, runs, strict=True)
+    }
     return SharedTask(task, scores)
 
 
 def comparison_plots(comparison: Comparison) -> list[Plot]:
     """The averages, and the tasks on which the runs differ most. None of both if they share no task."""
     series = [
-        Series(run.name, [task.scores[run.name] for task in _most_apart(comparison.tasks)], run.macro)
+        Series(run.short, [task.scores[run.name] for task in _most_apart(comparison.tasks)], run.macro)
         for run in comparison.runs
         if run.macro is not None
     ]

@@ -1,7 +1,8 @@
 """The held-out rows for the page's filters: rows -> compact JSON that a page of thousands has room for.
 
 A row is there once, with every variant's answer. Texts are shortened to the longest of `INPUT_LIMITS` with which all
-rows stay within MOST_BYTES; a file with more rows than fit even so gives the first of each task, as many of each.
+rows stay within the bytes that the page has left; a file with more rows than fit even so gives the first of each task,
+as many of each.
 """
 
 import json
@@ -18,7 +19,6 @@ from eval.scores import ScoredRow, Scores
 from eval.table import by_kind, label
 from oneday.page import shorten
 
-MOST_BYTES = 3_500_000  # leaves 1.5 MB of 5 for the rest: tables of some thousand tasks
 INPUT_LIMITS = (4000, 2500, 1600, 1000, 700, 500, 350, 250, 180, 120, 80)  # characters
 ANSWER_SHARE = 0.4  # of the input's limit, for an answer or reference
 SURROGATE = re.compile("[\ud800-\udfff]")  # half a character, which no file in UTF-8 can hold
@@ -107,12 +107,11 @@ def _merged(answered: Sequence[ScoredRow]) -> HeldOutRow:
     )
 
 
-def example_data(rows: Sequence[HeldOutRow], scores: Scores, compare: Compare) -> ExampleData:
-    """All the rows as JSON for a `<script type="application/json">`, within MOST_BYTES."""
+def example_data(rows: Sequence[HeldOutRow], scores: Scores, compare: Compare, most_bytes: int) -> ExampleData:
+    """The rows as JSON for a `<script type="application/json">`, in at most so many bytes; none if it has no room."""
     tasks = [task.task for task in by_kind(scores)]
     places = {task: number for number, task in enumerate(tasks)}
     before, after = (scores.variants.index(name) for name in (compare.baseline, compare.candidate))
-    shown, parts, limit = _fit(rows, lambda row, longest: _json_row(row, places, before, after, longest))
     head = {
         "tasks": tasks,
         "variants": [label(name) for name in scores.variants],
@@ -120,7 +119,10 @@ def example_data(rows: Sequence[HeldOutRow], scores: Scores, compare: Compare) -
         "after": after,
         "outcomes": {outcome.key: [outcome.needs, outcome.excludes] for outcome in outcomes(compare)},
     }
-    text = f'{_script_safe(head)[:-1]},"rows":[{",".join(parts)}]}}'
+    begin, end = f'{_script_safe(head)[:-1]},"rows":[', "]}"
+    room = most_bytes - len(begin.encode()) - len(end)
+    shown, parts, limit = _fit(rows, room, lambda row, longest: _json_row(row, places, before, after, longest))
+    text = f"{begin}{','.join(parts)}{end}"
     answer_limit = int(limit * ANSWER_SHARE)
     longest = max((len(text) for row in shown for text in (*row.references, *row.answers)), default=0)
     cut = longest > answer_limit or any(len(row.input) > limit for row in shown)
@@ -128,15 +130,15 @@ def example_data(rows: Sequence[HeldOutRow], scores: Scores, compare: Compare) -
 
 
 def _fit(
-    rows: Sequence[HeldOutRow], encode: Callable[[HeldOutRow, int], str]
+    rows: Sequence[HeldOutRow], room: int, encode: Callable[[HeldOutRow, int], str]
 ) -> tuple[Sequence[HeldOutRow], list[str], int]:
     """The rows that fit, each as JSON, and the limit of their inputs."""
     for limit in INPUT_LIMITS:
         parts = [encode(row, limit) for row in rows]
-        if _size(parts) <= MOST_BYTES:
+        if _size(parts) <= room:
             return rows, parts, limit
-    each = len(rows)
-    while _size(parts) > MOST_BYTES:
+    each = max(Counter(row.task for row in rows).values(), default=0)
+    while parts and _size(parts) > room:
         each //= 2
         rows = first_of_each_task(rows, each)
         parts = [encode(row, limit) for row in rows]

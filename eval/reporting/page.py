@@ -22,7 +22,7 @@ from eval.reporting.method import details_in_words, method_in_words, settings_as
 from eval.reporting.plots import macro_plot, rules_plot, sampler_plot, scores_plot, seconds_plot
 from eval.reporting.reported_run import ReportedRun
 from eval.reporting.task_gains import MOST_IN_PLOT, extremes, most_changed, ranked_by
-from eval.reporting.training_plots import loss_plot, plan_plot, plan_quantities
+from eval.reporting.training_plots import deadline_fits, loss_plot, plan_plot, plan_quantities
 from eval.scores import TaskResult
 from eval.table import best_of, by_kind, label, percent, span, tasks_in_words, verdict
 from oneday.page import METRICS, breakable, render_template, shorten, words
@@ -31,6 +31,9 @@ from oneday.svg_plot import Plot
 
 TEMPLATES = Path(__file__).parent / "templates"
 SCRIPT, STYLE = TEMPLATES / "examples.js", TEMPLATES / "report.css"
+MOST_BYTES = 5_000_000  # of a page, the rows included
+ABOUT_THE_ROWS = 500  # bytes for the sentences that tell how much of the rows is there
+LONG_TABLE = 40  # rows; a longer one scrolls in a window of its own
 LONGEST_INPUT, LONGEST_ANSWER = 600, 240  # characters of an example that is there without the script
 
 
@@ -62,24 +65,44 @@ def render_page(run: ReportedRun, page: Path, others: Sequence[ReportedRun] = ()
     comparison = compare_runs([run, *others]) if others else None
     plots = _plots(run, comparison)
     script = SCRIPT.read_text(encoding="utf-8")
-    html = render_template(
-        TEMPLATES / "report.html.j2",
-        (amount, best_of, breakable, duration, label, span, words),
-        run=run,
-        results=run.results,
-        comparison=comparison,
-        most_in_plot=MOST_IN_PLOT,
-        plots={plot.name: plot.svg() for plot in plots},
-        links=artefact_links(run.folder, page, made),
-        ablation_page=_ablation_page(run, page),
-        script=Markup(script),
-        script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
-        report_style=Markup(STYLE.read_text(encoding="utf-8")),
+    values = {
+        "run": run,
+        "results": run.results,
+        "comparison": comparison,
+        "most_in_plot": MOST_IN_PLOT,
+        "long_table": LONG_TABLE,
+        "plots": {plot.name: plot.svg() for plot in plots},
+        "links": artefact_links(run.folder, page, made),
+        "ablation_page": _ablation_page(run, page),
+        "script": Markup(script),
+        "script_hash": base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
+        "report_style": Markup(STYLE.read_text(encoding="utf-8")),
         **_score_values(run),
         **_training_values(run),
-        **_example_values(run),
-    )
-    return Page(whole(html), plots)
+    }
+    return Page(_with_rows(run, values), plots)
+
+
+def _with_rows(run: ReportedRun, values: dict[str, Any]) -> str:
+    """The page with as much of the rows as MOST_BYTES leaves beside all the rest."""
+    rows = held_out_rows(run.rows, run.results.scores)
+    values |= {
+        "outcomes": outcomes(run.compare),
+        "rows_of_task": Counter(row.task for row in rows),
+        "still_examples": still_examples(run, rows),
+    }
+
+    def render(shown: Sequence[HeldOutRow], room: int) -> str:
+        return whole(
+            render_template(
+                TEMPLATES / "report.html.j2",
+                (amount, best_of, breakable, duration, label, percent, span, words),
+                examples=example_data(shown, run.results.scores, run.compare, room),
+                **values,
+            )
+        )
+
+    return render(rows, MOST_BYTES - ABOUT_THE_ROWS - len(render((), 0).encode()))
 
 
 def _score_values(run: ReportedRun) -> dict[str, Any]:
@@ -106,7 +129,9 @@ def _score_values(run: ReportedRun) -> dict[str, Any]:
 def _training_values(run: ReportedRun) -> dict[str, Any]:
     """What the templates show of the training, its data and its stages."""
     results, settings = run.results, run.training_settings
+    budget = results.run.budget_seconds if results.run is not None else None
     return {
+        "deadline_in_plot": deadline_fits(results.training, budget),
         "method": method_in_words(settings),
         "method_details": details_in_words(settings),
         "settings": settings_as_yaml(settings),
@@ -115,18 +140,6 @@ def _training_values(run: ReportedRun) -> dict[str, Any]:
         "most_taken": _most_taken(run.sampled),
         "counts": {stage.stage: stage.counts for stage in results.stages},
         "resumed": [stage.stage for stage in results.stages if stage.resumed],
-    }
-
-
-def _example_values(run: ReportedRun) -> dict[str, Any]:
-    """What the templates show of the rows."""
-    scores = run.results.scores
-    rows = held_out_rows(run.rows, scores)
-    return {
-        "examples": example_data(rows, scores, run.compare),
-        "outcomes": outcomes(run.compare),
-        "rows_of_task": Counter(row.task for row in rows),
-        "still_examples": still_examples(run, rows),
     }
 
 

@@ -5,7 +5,10 @@ from pydantic import BaseModel, ConfigDict, computed_field
 from training.plan_record import Planned, PlanRecord
 from training.run_record import RunRecord
 
-NOT_PLANNED = "no plan was made: Axolotl was not started by the stage train"
+NOT_PLANNED = (
+    "06_train has no plan.json: it was made before there was one or not by the stage train, or the planner failed "
+    "(06_train/work/plan.log has its words)"
+)
 NOT_MEASURED = "nothing was measured: the training ran without training.plugin.OneDayPlugin"
 
 

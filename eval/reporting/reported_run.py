@@ -55,7 +55,6 @@ def collect_run(
 ) -> ReportedRun:
     """What a run folder holds. Raises ValueError or StageError that names a damaged file."""
     scores = read_scores(run_dir / "08_eval_score/scores.json")
-    settings = read_report(run_dir / "06_train/report.json").start.config
     return ReportedRun(
         folder=run_dir,
         results=collect_results(recipe, base_model, seed, scores, run_dir),
@@ -63,7 +62,7 @@ def collect_run(
         compare=compare,
         sampled=read_json(run_dir / "04_sample/tasks.json", list[SampledTask]),
         rows=read_jsonl(run_dir / "08_eval_score/rows.jsonl", ScoredRow),
-        training_settings=settings if isinstance(settings, dict) else {},
+        training_settings=_config(read_report(run_dir / "06_train/report.json")),
         ablation=read_json(run_dir / ABLATION, Ablation) if has_ablation(run_dir) else None,
     )
 
@@ -80,12 +79,40 @@ def read_run_folder(run_dir: Path) -> ReportedRun:
     """
     reports = _reports(run_dir)
     settings = reported_settings(run_dir)
-    trained = reports["06_train"].start.config
-    model = trained.get("base_model") if isinstance(trained, dict) else None
+    told = _config(reports["06_train"]) | _page_settings(run_dir)
+    model = told.get("base_model")
     if model is None:
-        raise StageError(f"{run_dir / '06_train/report.json'} tells no base_model; {_command(run_dir, 'train')}")
-    seed = reports["08_eval_score"].seed
-    return collect_run(run_dir.resolve().name, model, seed, settings.variants, settings.compare, run_dir)
+        raise StageError(f"{run_dir / '06_train/report.json'} tells no base_model; {_advice(run_dir)}")
+    recipe = told.get("recipe") or recipe_name(run_dir)
+    return collect_run(recipe, model, reports["08_eval_score"].seed, settings.variants, settings.compare, run_dir)
+
+
+def recipe_name(run_dir: Path) -> str:
+    """The recipe that a run folder is of: that of the training's output_dir, runs/RECIPE/06_train/model, where known.
+
+    Else the name of the folder.
+    """
+    report = run_dir / "06_train/report.json"
+    told = _config(read_report(report)).get("output_dir") if report.is_file() else None
+    path = Path(str(told))
+    return (
+        path.parts[-3] if path.parts[-2:] == ("06_train", "model") and len(path.parts) > 2 else run_dir.resolve().name
+    )
+
+
+def _page_settings(run_dir: Path) -> dict[str, Any]:
+    """`recipe` and `base_model` as the recipe's own report has them, if it was made.
+
+    A recipe that compresses trains from a folder of the run; its base model is the parent, which only this one tells.
+    """
+    report = run_dir / "09_report/report.json"
+    told = _config(read_report(report)) if report.is_file() else {}
+    return {key: told[key] for key in ("recipe", "base_model") if key in told}
+
+
+def _config(report: Report) -> dict[str, Any]:
+    """The settings in a stage's report."""
+    return report.start.config if isinstance(report.start.config, dict) else {}
 
 
 def reported_settings(run_dir: Path) -> Settings:
@@ -93,13 +120,12 @@ def reported_settings(run_dir: Path) -> Settings:
     reports = _reports(run_dir)
     told: dict[str, Any] = {}
     for folder in ("08_eval_score", "07_generate"):
-        config = reports[folder].start.config
-        told |= config if isinstance(config, dict) else {}
+        told |= _config(reports[folder])
     try:
         return TypeAdapter(Settings).validate_python(told)
     except ValidationError as error:
         places = f"{run_dir}: the reports of 07_generate and 08_eval_score do not tell the evaluation's settings"
-        raise StageError(f"{places} ({first_fault(error)}); {_command(run_dir, 'eval_score')}") from error
+        raise StageError(f"{places} ({first_fault(error)}); {_advice(run_dir)}") from error
 
 
 def _reports(run_dir: Path) -> dict[str, Report]:
@@ -109,10 +135,11 @@ def _reports(run_dir: Path) -> dict[str, Report]:
         try:
             found[folder] = read_report(run_dir / folder / "report.json")
         except StageError as error:
-            message = f"{run_dir} has no finished stage '{stage}' ({error}); {_command(run_dir, stage)}"
-            raise StageError(message) from error
+            raise StageError(f"{run_dir} has no finished stage '{stage}' ({error}); {_advice(run_dir)}") from error
     return found
 
 
-def _command(run_dir: Path, stage: str) -> str:
-    return f"make it: python run.py recipes/{run_dir.resolve().name} --out {run_dir} --until {stage}"
+def _advice(run_dir: Path) -> str:
+    """What to do about a run that is not whole. Its recipe may lack the stage, and need not be where it was."""
+    stages = ", ".join(NEEDED.values())
+    return f"a report needs the stages {stages}; if the run's recipe has them all: python run.py RECIPE --out {run_dir}"

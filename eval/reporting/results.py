@@ -7,6 +7,7 @@ import math
 import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from statistics import fmean
 from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, model_validator
@@ -69,7 +70,10 @@ class LoggedEvaluation(BaseModel):
 
 
 class Training(BaseModel):
-    """The loss over the steps and over time. `mean_loss` and `seconds` are None if the log has no closing entry."""
+    """The loss over the steps and over time. `mean_loss` and `seconds` are None if the log has no closing entry.
+
+    Both are the Trainer's, of the last attempt: its mean counts the steps of all attempts, but only the losses of one.
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -80,7 +84,13 @@ class Training(BaseModel):
     seconds: float | None  # of the last attempt
     logged: list[LoggedStep]
     evaluations: list[LoggedEvaluation]
-    not_finite: int
+    not_finite: int  # losses of training and evaluation that are left out
+    finite_to_the_end: bool = True  # whether the training loss that was logged last is a finite number
+
+    @property
+    def mean_logged_loss(self) -> float | None:
+        """The mean of the finite training losses as logged, of all attempts."""
+        return fmean(loss for _, loss in self.losses) if self.logged else None
 
     @property
     def losses(self) -> Points:
@@ -167,7 +177,8 @@ def read_training_log(path: Path) -> Training:
         for entry in entries
         if entry.step is not None and entry.eval_loss is not None and math.isfinite(entry.eval_loss)
     ]
-    losses = [loss for entry in entries for loss in (entry.loss, entry.eval_loss) if loss is not None]
+    trained = [entry.loss for entry in entries if entry.loss is not None]
+    evaluated = [entry.eval_loss for entry in entries if entry.eval_loss is not None]
     return Training(
         steps=max((entry.step for entry in entries if entry.step is not None), default=0),
         final_loss=logged[-1].loss if logged else None,
@@ -176,7 +187,8 @@ def read_training_log(path: Path) -> Training:
         seconds=_last(entry.train_runtime for entry in entries),
         logged=logged,
         evaluations=evaluations,
-        not_finite=len(losses) - len(logged) - len(evaluations),
+        not_finite=len(trained) + len(evaluated) - len(logged) - len(evaluations),
+        finite_to_the_end=not trained or math.isfinite(trained[-1]),
     )
 
 

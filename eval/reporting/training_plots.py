@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
+MOST_POINTS = 2000  # of a line; more are not to be told apart, and weigh megabytes
+NEAR_DEADLINE = 3  # times the time that the training took; a later one would press the curves to the left
+
+
 @dataclass(frozen=True)
 class Clock:
     """What lies on the x axis: `unit` and how many seconds one of it is. Steps where the log has no seconds."""
@@ -30,11 +34,10 @@ class Clock:
 
 def clock_of(training: Training, budget_seconds: float | None) -> Clock:
     """Seconds, minutes or hours since the first launch; steps if an entry of the log does not tell its time."""
-    times = [entry.seconds for entry in training.logged] + [entry.seconds for entry in training.evaluations]
-    known = [seconds for seconds in times if seconds is not None]
-    if len(known) < len(times) or not known:
+    last = last_second(training)
+    if last is None:
         return Clock("step", None)
-    longest = max([*known, budget_seconds or 0])
+    longest = max(last, budget_seconds or 0) if deadline_fits(training, budget_seconds) else last
     if longest < 180:
         return Clock("seconds since the first launch", 1)
     if longest < 3 * 3600:
@@ -42,16 +45,34 @@ def clock_of(training: Training, budget_seconds: float | None) -> Clock:
     return Clock("hours since the first launch", 3600)
 
 
+def last_second(training: Training) -> float | None:
+    """The time of the last entry of the log; None if one of them does not tell its time."""
+    times = [entry.seconds for entry in training.logged] + [entry.seconds for entry in training.evaluations]
+    known = [seconds for seconds in times if seconds is not None]
+    return max(known) if known and len(known) == len(times) else None
+
+
+def deadline_fits(training: Training, budget_seconds: float | None) -> bool:
+    """Whether the plot of the losses has the deadline as a line: there is one, and the training came near it."""
+    last = last_second(training)
+    return last is not None and budget_seconds is not None and budget_seconds <= NEAR_DEADLINE * last
+
+
 def loss_plot(training: Training, budget_seconds: float | None) -> Plot:
-    """Loss as logged and smoothed, the evaluation loss as points, the learning rate below; the deadline as a line."""
+    """Loss as logged and smoothed, the evaluation loss as points, the learning rate below; the deadline as a line.
+
+    A deadline far beyond the last entry is told at the axis in place of a line.
+    """
     clock = clock_of(training, budget_seconds)
     rates = [(clock.place(entry), entry.learning_rate) for entry in training.logged if entry.learning_rate is not None]
     deadline = None if clock.seconds is None or budget_seconds is None else budget_seconds / clock.seconds
+    marked = deadline if deadline_fits(training, budget_seconds) else None
+    beyond = "" if deadline is None or marked is not None else f"\n(the deadline is at {round(deadline, 1):,g})"
 
     def draw(figure: "Figure") -> None:
         if rates:
             upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(2.4, 1))
-            lower.plot(*zip(*rates, strict=True), color=SERIES[2], linewidth=2)
+            lower.plot(*zip(*thinned(rates), strict=True), color=SERIES[2], linewidth=2)
             lower.ticklabel_format(axis="y", style="sci", scilimits=(0, 0), useMathText=False)
             lower.set_ylim(bottom=0)
             lower.set_ylabel("learning rate")
@@ -61,10 +82,10 @@ def loss_plot(training: Training, budget_seconds: float | None) -> Plot:
         _draw_losses(panels[0], training, clock)
         for axes in panels:
             axes.grid(linewidth=0.8)
-            if deadline is not None:
-                axes.axvline(deadline, color=INK, linewidth=1.5, linestyle=":", label="deadline")
+            if marked is not None:
+                axes.axvline(marked, color=INK, linewidth=1.5, linestyle=":", label="deadline")
         figure.align_ylabels(panels)
-        panels[-1].set_xlabel(clock.unit)
+        panels[-1].set_xlabel(clock.unit + beyond)
         handles, labels = panels[0].get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside upper left", ncols=2)
 
@@ -76,12 +97,16 @@ def _draw_losses(axes: "Axes", training: Training, clock: Clock) -> None:
     if training.logged:
         places = [clock.place(entry) for entry in training.logged]
         losses = [entry.loss for entry in training.logged]
-        axes.plot(places, losses, color=SERIES[0], alpha=0.45, linewidth=1, label="training, as logged")
-        axes.plot(places, smooth(losses), color=SERIES[0], linewidth=2, label="training, smoothed")
+        for line, label, width, alpha in ((losses, "as logged", 1, 0.45), (smooth(losses), "smoothed", 2, 1)):
+            points = thinned(list(zip(places, line, strict=True)))
+            axes.plot(
+                *zip(*points, strict=True), color=SERIES[0], alpha=alpha, linewidth=width, label=f"training, {label}"
+            )
     if training.evaluations:
         places = [clock.place(entry) for entry in training.evaluations]
         losses = [entry.loss for entry in training.evaluations]
-        axes.plot(places, losses, "D--", color=SERIES[1], markersize=6, linewidth=1, label="evaluation")
+        points = thinned(list(zip(places, losses, strict=True)))
+        axes.plot(*zip(*points, strict=True), "D--", color=SERIES[1], markersize=6, linewidth=1, label="evaluation")
     axes.set_ylabel("loss")
 
 
@@ -96,6 +121,19 @@ def _in_words(training: Training, clock: Clock, rates: Sequence[tuple[float, flo
     if deadline is not None:
         parts.append(f"the deadline at {deadline:.4g} {clock.unit}")
     return f"Lines: {'; '.join(parts)}."
+
+
+def thinned(points: Sequence[tuple[float, float]]) -> Sequence[tuple[float, float]]:
+    """At most MOST_POINTS: the first, the last, and of each stretch between them the lowest and the highest."""
+    if len(points) <= MOST_POINTS:
+        return points
+    stretches = MOST_POINTS // 2 - 1
+    inner = range(1, len(points) - 1)
+    kept = {0, len(points) - 1}
+    for number in range(stretches):
+        stretch = inner[len(inner) * number // stretches : len(inner) * (number + 1) // stretches]
+        kept |= {min(stretch, key=lambda at: points[at][1]), max(stretch, key=lambda at: points[at][1])}
+    return [points[at] for at in sorted(kept)]
 
 
 def smooth(values: Sequence[float]) -> list[float]:

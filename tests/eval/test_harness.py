@@ -188,11 +188,14 @@ def test_the_folder_may_be_moved_and_is_replaced_whole(
     moved = tmp_path / "elsewhere" / "tasks"
     shutil.copytree(exported, moved)
     shutil.rmtree(exported)
-    (moved / "gone.yaml").write_text("task: gone\n", encoding="utf-8")
     monkeypatch.chdir(tmp_path / "elsewhere")
     assert len(list(loaded(moved, "oneday_quickstart")["openbookqa"].test_docs())) == len(PROMPT_TRAPS)
+    assert (moved / "xsum.yaml").exists()
+    write_jsonl(tmp_path / "run/01_collect/held_out.jsonl", [row for row in ROWS if row.task == "openbookqa"])
     assert main([str(recipe.path), "--out", str(tmp_path / "run"), "--tasks-dir", str(moved)]) == 0
-    assert not (moved / "gone.yaml").exists() and (moved / "openbookqa.yaml").exists()
+    names = ["oneday_quickstart.yaml", "oneday_tasks.py", "openbookqa.jsonl", "openbookqa.yaml", "settings.json"]
+    assert sorted(path.name for path in moved.iterdir()) == names
+    assert list(moved.parent.iterdir()) == [moved]
 
 
 def test_a_folder_of_other_files_is_left_alone(
@@ -204,6 +207,37 @@ def test_a_folder_of_other_files_is_left_alone(
     assert main([str(recipe.path), "--out", str(held_out_run(tmp_path / "run")), "--tasks-dir", str(mine)]) == 1
     assert "choose another --tasks-dir" in capsys.readouterr().err
     assert [path.name for path in mine.iterdir()] == ["notes.txt"]
+    (mine / "settings.json").write_text("{}", encoding="utf-8")
+    assert main([str(recipe.path), "--out", str(tmp_path / "run"), "--tasks-dir", str(mine)]) == 1
+    assert "other files (notes.txt, settings.json)" in capsys.readouterr().err
+    assert sorted(path.name for path in mine.iterdir()) == ["notes.txt", "settings.json"]
+    assert main([str(recipe.path), "--out", str(tmp_path / "run"), "--tasks-dir", str(mine / "notes.txt")]) == 1
+    assert (mine / "notes.txt").read_text(encoding="utf-8") == "keep"
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "told"),
+    [
+        ("notes.txt", "mine", "(notes.txt)"),
+        ("scores.yaml", "mine", "(scores.yaml)"),
+        ("oneday_tasks.py", "mine", "(oneday_quickstart.yaml, oneday_tasks.py, openbookqa.jsonl, "),
+        ("settings.json", '{"editor.tabSize": 4}', "(oneday_quickstart.yaml, oneday_tasks.py, openbookqa.jsonl, "),
+    ],
+)
+def test_an_exported_folder_with_a_file_of_another_s_is_left_alone(
+    exported: Path,
+    recipe: "RecipeFolder",
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    name: str,
+    content: str,
+    told: str,
+) -> None:
+    (exported / name).write_text(content, encoding="utf-8")
+    before = {path: path.read_bytes() for path in exported.iterdir()}
+    assert main([str(recipe.path), "--out", str(tmp_path / "run"), "--tasks-dir", str(exported)]) == 1
+    assert told in capsys.readouterr().err
+    assert {path: path.read_bytes() for path in exported.iterdir()} == before
 
 
 def test_a_run_without_rows_names_the_command_that_writes_them(

@@ -6,11 +6,13 @@ from typing import Any
 
 import pytest
 
-from eval.examples.models import named_models
+from eval.examples.answers import Answering
+from eval.examples.models import journal_folder, named_models
 from eval.examples.row import AnsweredRow
 from eval.examples.scores import QuickReport, read_quick_scores
 from eval.quick import main
 from oneday.files import read_json, read_jsonl, sha256_file
+from serve.transformers_engine import Precision
 
 CHOICES = [
     {
@@ -47,7 +49,8 @@ def other_model(tiny_model_dir: Path, tmp_path_factory: pytest.TempPathFactory) 
 
 
 def quick(*arguments: object) -> int:
-    return main([*map(str, arguments), "--resamples", "200", "--max-new-tokens", "4"])
+    short = ("--max-new-tokens", "4") if "--model" in arguments and "--max-new-tokens" not in arguments else ()
+    return main([*map(str, arguments), "--resamples", "200", *short])
 
 
 def test_one_model_on_rows_of_two_kinds(
@@ -114,6 +117,53 @@ def test_an_earlier_run_on_other_rows_is_refused(
     assert "row odd/1 has other answers or options there" in capsys.readouterr().err
 
 
+def test_an_earlier_run_with_other_settings_is_told(
+    file: Path, tiny_model_dir: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model = ("--model", f"a={tiny_model_dir}")
+    first = (file, *model, "--length", "characters", "--stop", "x", "--max-new-tokens", 3, "--out", tmp_path / "first")
+    assert quick(*first) == 0
+    capsys.readouterr()
+    assert quick(file, *model, "--against", tmp_path / "first", "--out", tmp_path / "second") == 0
+    shown = capsys.readouterr().out
+    assert "other settings, so that more than the models differs: max_new_tokens: 3 there, 4 here; stop: 'x'" in shown
+    assert "options are chosen anew by --length none; there it was characters" in shown
+    report = read_json(tmp_path / "second/report.json", QuickReport)
+    (earlier,) = report.against
+    assert earlier.differs == {"max_new_tokens": (3, 4), "stop": ("x", "\n\n")}
+    assert (earlier.folder, earlier.settings["length"]) == (str(tmp_path / "first"), "characters")
+    assert (earlier.report, earlier.inputs) == (sha256_file(tmp_path / "first/report.json"), report.inputs)
+    assert [(one.name, one.files == report.models[1].files) for one in report.models] == [
+        ("first/a", True),
+        ("a", True),
+    ]
+    (exact, *_) = read_quick_scores(tmp_path / "second").metrics
+    assert [gap.value for part in exact.tasks if part.name == "odd" for gap in part.differences] == [0]
+    assert (report.settings["device"], report.settings["precision"]) == ("cpu", "float32")
+    assert {"sacrebleu", "numpy"} <= report.versions.keys()
+    assert quick("--against", tmp_path / "first", "--against", tmp_path / "second", "--out", tmp_path / "both") == 0
+    assert [len(one.differs) for one in read_json(tmp_path / "both/report.json", QuickReport).against] == [0, 2]
+
+
+def test_other_prompts_of_an_earlier_run_are_told(
+    file: Path, tiny_model_dir: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model = ("--model", f"a={tiny_model_dir}", "--metrics", "exact_match")
+    assert quick(file, *model, "--out", tmp_path / "first") == 0
+    file.write_text(file.read_text().replace("Number 0 is", "The number 0 is"))
+    assert quick(file, *model, "--against", tmp_path / "first", "--out", tmp_path / "second") == 0
+    assert "first: other prompts there, of so many rows: 1." in capsys.readouterr().out
+
+
+def test_a_journal_is_of_one_precision_and_device(tiny_model_dir: Path, tmp_path: Path) -> None:
+    (model,) = named_models([str(tiny_model_dir)], None, None)
+
+    def folder(precision: Precision | None) -> Path:
+        return journal_folder(tmp_path, [], model.files(), Answering(), precision)
+
+    assert folder(None) == folder("float32") != folder("bfloat16")
+
+
 def test_a_recipe_gives_preamble_and_rules(tiny_model_dir: Path, tmp_path: Path, recipe: Any) -> None:
     task = {"Definition": ["Name it."], "Instances": [{"id": "1", "input": "Mali", "output": ["Bamako"]}]}
     (tmp_path / "capital.json").write_text(json.dumps(task | {"Categories": []}))
@@ -147,6 +197,16 @@ def test_the_plan_asks_no_model(
         (("FILE", "--model", "x=MODEL", "--adapter", "MODEL"), "has no adapter_config.json"),
         (("FILE", "--model", "MODEL", "--answer", "nothing"), "no field 'nothing'"),
         (("FILE", "--against", "EMPTY", "--model", "MODEL"), "No such file"),
+        (
+            ("--against", "EMPTY", "--model", "MODEL", "--max-rows", "3", "--option", "x", "--option", "y"),
+            "--option, --max-rows: the answers of --against are as they are; leave out, or use with FILE",
+        ),
+        (("--against", "EMPTY", "--stop", "x"), "--stop: the answers of --against are as they are"),
+        (
+            ("FILE", "--model", "MODEL", "--answer-is", "number"),
+            "field 'answerKey' is 'A', which is no option's number",
+        ),
+        (("MIXED", "--model", "MODEL", "--dry-run"), "task mixed has rows with options and rows without"),
     ],
 )
 def test_what_is_wrong_is_told_before_a_model_is_loaded(
@@ -157,7 +217,9 @@ def test_what_is_wrong_is_told_before_a_model_is_loaded(
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    given = [text.replace("MODEL", str(tiny_model_dir)) for text in arguments]
+    mixed = tmp_path / "mixed.jsonl"
+    mixed.write_text("".join(json.dumps(row | {"task": "mixed"}) + "\n" for row in [CHOICES[0], TEXTS[0]]))
+    given = [text.replace("MODEL", str(tiny_model_dir)).replace("MIXED", str(mixed)) for text in arguments]
     given = [str(file) if text == "FILE" else str(tmp_path) if text == "EMPTY" else text for text in given]
     assert quick(*given, "--out", tmp_path / "out") == 1
     assert message in capsys.readouterr().err

@@ -39,7 +39,7 @@ def test_a_table_adds_entries_to_helm_folders(tmp_path: Path, capsys: pytest.Cap
     printed = capsys.readouterr().out
     order = [line.split("|")[2].strip() for line in printed.splitlines()[2:5]]
     assert order == ["tuned", "other", "base"]
-    assert "Note: resampled over scenarios, not over instances: other has values of GSM8K" in printed
+    assert "Note: resampled over scenarios, not over instances: other has a value of GSM8K EM" in printed
 
 
 def test_a_table_of_own_scenarios_is_ranked_by_the_mean_win_rate(

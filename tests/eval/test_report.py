@@ -8,6 +8,7 @@ import pytest
 
 from eval.report import STAGE, main, report_stage, run
 from eval.reporting.page import duration, shorten
+from eval.reporting.reported_run import read_run_folder
 from eval.reporting.results import read_training_log
 from eval.reporting.task_gains import MOST_IN_PLOT
 from eval.reporting.training_plots import smooth
@@ -130,7 +131,7 @@ def test_the_page_says_what_the_training_took_and_how_it_ended(tmp_path: Path) -
 def test_the_page_puts_the_training_beside_its_plan(tmp_path: Path) -> None:
     folder = toy_run(tmp_path)
     write(folder / "06_train/model/run.json", json.dumps(RUN))
-    assert "No comparison: no plan was made" in page_of(folder)
+    assert "No comparison: 06_train has no plan.json" in page_of(folder)
     plan = {
         "card": "toy card",
         "gpu": None,
@@ -317,7 +318,7 @@ def test_several_runs_give_a_page_of_the_first_against_the_others(tmp_path: Path
 
 
 @pytest.mark.parametrize("stage", ["04_sample", "06_train", "07_generate", "08_eval_score"])
-def test_an_absent_stage_is_named_with_its_command(
+def test_an_absent_stage_is_named_with_what_to_do(
     tmp_path: Path, stage: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     whole, broken = (tell_settings(toy_run(tmp_path / name)) for name in ("whole", "broken"))
@@ -326,8 +327,56 @@ def test_an_absent_stage_is_named_with_its_command(
     name = stage.partition("_")[2]
     error = capsys.readouterr().err
     assert f"{broken} has no finished stage '{name}'" in error
-    assert f"python run.py recipes/broken --out {broken} --until {name}" in error
+    assert "a report needs the stages sample, train, generate, eval_score; if the run's recipe has them all" in error
+    assert f"python run.py RECIPE --out {broken}" in error
+    assert "--until" not in error
     assert not (whole / "comparison.html").exists()
+
+
+def test_a_compressed_recipe_keeps_its_name_and_parent(tmp_path: Path) -> None:
+    folder = tell_settings(toy_run(tmp_path / "copy"))
+    trained = {"base_model": "runs/quickstart/05c_prune/model", "output_dir": "runs/quickstart/06_train/model"}
+    write_report(folder / "06_train", trained)
+    found = read_run_folder(folder)
+    assert (found.name, found.results.base_model) == ("quickstart", "runs/quickstart/05c_prune/model")
+    write_report(folder / "09_report", {"recipe": "small", "base_model": "some/parent"})
+    found = read_run_folder(folder)
+    assert (found.name, found.results.base_model) == ("small", "some/parent")
+
+
+def test_more_runs_than_colours_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folders = [tell_settings(toy_run(tmp_path / f"run{number}")) for number in range(7)]
+    assert main([*map(str, folders)]) == 1 == main([*map(str, folders), "--dry-run"])
+    assert "7 runs are named; one page compares at most 6" in capsys.readouterr().err
+
+
+def test_a_diverged_training_is_called_so(tmp_path: Path) -> None:
+    folder = toy_run(tmp_path)
+    log = folder / "06_train/model/training_log.json"
+    write(log, json.dumps([{"step": 1, "loss": 3.0}, {"step": 2, "loss": float("nan")}]))
+    page = page_of(folder)
+    assert (
+        "The training diverged.</strong> Its last finite loss is 3.000, at step 1" in page
+        and "mean over the run" not in page
+    )
+    write(log, json.dumps([{"step": 1, "loss": float("nan")}, {"step": 2, "loss": float("inf")}]))
+    assert "The training diverged: every training loss that was logged is no finite number." in page_of(folder)
+    write(log, json.dumps([{"step": 1, "loss": float("nan")}, {"step": 2, "loss": 2.0}]))
+    assert "diverged" not in page_of(folder)
+
+
+def test_a_resumed_training_has_the_time_and_the_mean_of_all_its_attempts(tmp_path: Path) -> None:
+    folder = toy_run(tmp_path)
+    log = [entry | ({"train_loss": 0.5} if "train_loss" in entry else {}) for entry in LOG]  # too low after a resume
+    write(folder / "06_train/model/training_log.json", json.dumps(log))
+    assert "2 steps; the last attempt took 12 s" in page_of(folder)
+    write(folder / "06_train/model/run.json", json.dumps(RUN))
+    page = page_of(folder)
+    assert "2 steps in 23 h 50 min, in 2 attempts with what lay between them." in page
+    assert "mean over the run 2.500" in page
+    write(folder / "06_train/model/run.json", json.dumps(RUN | {"attempts": 1}))
+    page = page_of(folder)
+    assert "2 steps in 12 s." in page and "mean over the run 0.500" in page
 
 
 def test_settings_that_no_report_tells_are_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -339,7 +388,7 @@ def test_settings_that_no_report_tells_are_named(tmp_path: Path, capsys: pytest.
     tell = {"compare": toy_recipe().eval.compare.model_dump(), "bootstrap": toy_recipe().eval.bootstrap.model_dump()}
     write_report(folder / "08_eval_score", tell)
     assert main([str(folder)]) == 1
-    assert "06_train/report.json tells no base_model; make it: python run.py" in capsys.readouterr().err
+    assert "06_train/report.json tells no base_model; a report needs the stages" in capsys.readouterr().err
 
 
 def test_a_path_that_is_neither_recipe_nor_run_is_refused(tmp_path: Path) -> None:

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from eval.perturbing.perturbations import OWN_NAMES
 from eval.perturbing.records import Robustness, RowUnder
 from eval.robustness import ROWS, main
-from oneday.files import read_json, read_jsonl
+from oneday.files import read_json, read_jsonl, sha256_file
 
 HELM = Path(__file__).parents[2] / ".venv-helm"
 needs_helm = pytest.mark.skipif(not HELM.is_dir(), reason=".venv-helm is not here; `make helm-smoke` makes it")
@@ -26,6 +27,7 @@ def files(tmp_path: Path) -> list[str]:
         }
         for number in range(6)
     ]
+    rows[5] = {**rows[5], "prompt": "{question}\nAgain: {question}\nAnswer:".format(**rows[5])}
     choice.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
     text.write_text(json.dumps({"prompt": "Say: 1 2", "answer": "1 2"}) + "\n", encoding="utf-8")
     return [str(choice), str(text)]
@@ -71,6 +73,7 @@ def test_a_dry_run_counts_changed_rows_and_writes_nothing(
     assert re.search(r"\| lowercase .*\| 7 of 7 +\| jack has 0 apples\.", told)
     assert re.search(r"\| gender .*\| 6 of 7 ", told)
     assert "Not run: dialect: needs SAE_to_AAVE_mapping.json" in told
+    assert "prompt repeats the input behind it: 1." in told
     assert not (tmp_path / "out").exists()
 
 
@@ -86,6 +89,11 @@ def test_all_is_written_by_one_run_and_a_second_one_says_the_same(
     lines = read_jsonl(tmp_path / "out" / ROWS, RowUnder)
     assert result.rows == {"choice": 6, "text": 1}
     assert (result.metric, result.whole_prompts, set(result.not_run)) == ("rouge_l", 1, {"dialect"})
+    assert result.inputs == {path: sha256_file(Path(path)) for path in (*files, str(OWN_NAMES))}
+    typos = result.perturbation("typos")
+    assert typos.helm_class.endswith(".TyposPerturbation") and typos.arguments == {"prob": 0.1}
+    assert result.perturbation("person_name").arguments["name_file_path"] == "person_names.txt"
+    assert result.repeated_inputs == 1 and "prompt repeats the input behind it: 1." in told
     for each in result.perturbations:
         own = [line for line in lines if line.perturbation == each.name]
         assert len(own) == each.rows_changed
@@ -96,6 +104,7 @@ def test_all_is_written_by_one_run_and_a_second_one_says_the_same(
             assert each.on_changed.before == pytest.approx(sum(before) / len(before))
             assert each.on_changed.after == pytest.approx(sum(line.score for line in own) / len(own))
     renamed = [line for line in lines if line.perturbation == "person_name"]
-    assert len(renamed) == 6 and all("Jack" not in line.prompt and "Jack" not in line.options for line in renamed)
+    assert len(renamed) == 6 and all("Jack" not in line.input and "Jack" not in line.options for line in renamed)
+    assert [line.prompt.count("Jack") for line in renamed] == [0, 0, 0, 0, 0, 1]  # the question that is asked again
     assert main(run) == 0
     assert capsys.readouterr().out == told

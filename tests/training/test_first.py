@@ -1,9 +1,10 @@
 """The stage train_1: which file it trains by, what it reads, and where the second training goes on."""
 
 import json
+from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
@@ -12,6 +13,7 @@ import training.first
 import training.train
 from oneday.console import stage_main
 from oneday.recipe import Recipe, load_recipe
+from training.plan_record import Planned, PlannedSeconds, PlanRecord, settings_hash, write_plan
 from training.running.checkpoints import read_start, start_record, write_start
 
 if TYPE_CHECKING:
@@ -92,16 +94,46 @@ def test_it_trains_by_the_first_file_and_takes_over_what_has_finished(
     assert launched == ["plan of train-1-part.yaml", "train-1-part.yaml -> 05d_train_1/model"]
 
 
-@pytest.mark.parametrize("has_plan", [True, False])
-def test_a_training_that_goes_on_keeps_the_plan_that_it_has(
-    two: Recipe, tmp_path: Path, launched: list[str], has_plan: bool
+PLAN = Planned(
+    card="cpu",
+    gpu=None,
+    devices=1,
+    measured_before=False,
+    tokens=100,
+    steps=3,
+    evaluations=1,
+    saves=1,
+    seconds=PlannedSeconds(start=1, train=2, evaluate=1, save=1),
+    peak_memory_gib=1,
+    offered_memory_gib=2,
+)
+
+
+def of_these_settings(values: Mapping[str, Any]) -> PlanRecord:
+    return PlanRecord(plan=PLAN, settings=settings_hash(values))
+
+
+def of_more_hours(values: Mapping[str, Any]) -> PlanRecord:
+    return of_these_settings({**values, "oneday_budget_hours": 48})
+
+
+def only_a_reason(values: Mapping[str, Any]) -> PlanRecord:
+    return PlanRecord(reason="the planner was not ready", settings=settings_hash(values))
+
+
+@pytest.mark.parametrize(
+    ("planned", "kept"), [(of_these_settings, True), (of_more_hours, False), (only_a_reason, False), (None, False)]
+)
+def test_a_training_that_goes_on_keeps_the_plan_of_its_settings_alone(
+    two: Recipe, tmp_path: Path, launched: list[str], planned: Any, kept: bool
 ) -> None:
+    assert two.first_training is not None
     run_dir, stage_dir = tmp_path / "run", tmp_path / "run/05d_train_1"
     training.first.run(two, run_dir, stage_dir)
     record = read_start(stage_dir / "model")
     assert record is not None
     write_start(stage_dir / "model", record, finished=False)
-    if has_plan:
-        (stage_dir / "plan.json").write_text("{}", encoding="utf-8")
+    if planned is not None:
+        write_plan(stage_dir, planned(two.first_training.values))
     training.first.run(two, run_dir, stage_dir)
-    assert len(launched) == (3 if has_plan else 4), "twice Axolotl, and a plan each time that there was none"
+    assert len(launched) == (3 if kept else 4), "twice Axolotl, and a plan each time that there was none"

@@ -48,7 +48,17 @@ def test_a_tracker_is_switched_on_by_its_key_in_a_valid_recipe(recipe: "RecipeFo
         ({"comet_project_name": "mine"}, ("comet_project_name", "comet_ml is not installed here")),
         ({"use_wandb": True, "wandb_mode": "ofline"}, ("wandb_mode", "one of offline, online, disabled, shared")),
         ({"comet_api_key": "s3cret"}, ("comet_api_key", "set COMET_API_KEY in the environment")),
-        ({"mlflow_tracking_uri": "https://me:s3cret@host/x"}, ("mlflow_tracking_uri", "MLFLOW_TRACKING_USERNAME")),
+        *(
+            ({"mlflow_tracking_uri": uri}, ("mlflow_tracking_uri", "MLFLOW_TRACKING_TOKEN"))
+            for uri in (
+                "https://me:s3cret@host/x",
+                "https://s3cret@host/mlflow",
+                "http://me:pa/s3cret@host",
+                "me:s3cret@host/x",
+                "https://host/mlflow?token=s3cret",
+                "https://host/mlflow#s3cret",
+            )
+        ),
     ],
 )
 def test_what_cannot_be_tracked_is_a_fault_without_the_secret(
@@ -59,6 +69,11 @@ def test_what_cannot_be_tracked_is_a_fault_without_the_secret(
     faults = check_train(load_document(recipe.path / "train.yaml"))
     assert [found.key for found in faults] == [fault[0]]
     assert fault[1] in faults[0].message and "s3cret" not in faults[0].message
+
+
+@pytest.mark.parametrize("uri", ["http://127.0.0.1:5000", "sqlite:////data/mlflow.db", "databricks", "./mlruns"])
+def test_an_address_without_a_secret_is_none(uri: str) -> None:
+    assert trackers.tracker_faults({"mlflow_tracking_uri": uri}) == {}
 
 
 def test_mlflow_is_a_fault_exactly_where_its_package_is_absent() -> None:
@@ -82,6 +97,7 @@ def test_all_that_a_tracker_writes_is_below_the_training_and_stays_here(tmp_path
     places = {name: value for name, value in variables.items() if name.endswith(("_DIR", "_DIRECTORY", "_URI"))}
     assert len(places) == 7 and all(str(tmp_path / "tracking") in place for place in places.values())
     assert variables["WANDB_MODE"] == "offline" and variables["MLFLOW_DISABLE_TELEMETRY"] == "true"
+    assert variables["COMET_START_ONLINE"] == "false" and variables["COMET_AUTO_LOG_GIT_PATCH"] == "false"
     assert trackers.tracker_environment({"use_wandb": False, "learning_rate": 1}, tmp_path) == {}
 
 
@@ -92,6 +108,22 @@ def test_what_the_user_has_set_wins(monkeypatch: pytest.MonkeyPatch, tmp_path: P
     trackers.set_environment({"use_wandb": True, "output_dir": str(tmp_path)})
     assert os.environ["WANDB_MODE"] == "online"
     assert os.environ["WANDB_DIR"] == str(tmp_path / "tracking")
+
+
+@pytest.mark.parametrize("keys", [{}, {"comet_online": True}])
+def test_comet_is_online_only_where_the_file_says_so(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, keys: dict[str, Any]
+) -> None:
+    import os
+
+    from axolotl.utils.comet_ import setup_comet_env_vars
+    from axolotl.utils.dict import DictDefault
+
+    monkeypatch.setattr(os, "environ", dict(os.environ))
+    settings = DictDefault({"use_comet": True, "output_dir": str(tmp_path)} | keys)
+    trackers.set_environment(settings)
+    setup_comet_env_vars(settings)  # Axolotl does this after the plugin
+    assert os.environ["COMET_START_ONLINE"] == ("true" if keys else "false")
 
 
 def test_trackio_gets_its_project(tmp_path: Path) -> None:

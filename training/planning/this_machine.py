@@ -10,7 +10,12 @@ import subprocess
 from training.planning.cards import CARDS, CPU, Card, find_card
 from training.planning.measure import same_card
 
-PATIENCE = 30.0  # seconds; a driver that is asleep takes some
+PATIENCE = 10.0  # seconds; a driver that is asleep takes some
+
+
+def may_have_gpus() -> bool:
+    """Whether there may be a card for a process here: known at once, as no driver is asked."""
+    return shutil.which("nvidia-smi") is not None and _chosen() != []
 
 
 def visible_gpus() -> list[str]:
@@ -18,10 +23,9 @@ def visible_gpus() -> list[str]:
 
     Raises ValueError if the driver hangs, or CUDA_VISIBLE_DEVICES names a card that is not there.
     """
-    command = shutil.which("nvidia-smi")
-    if command is None:
+    if not may_have_gpus():
         return []
-    asked = [command, "--query-gpu=index,uuid,name", "--format=csv,noheader"]
+    asked = ["nvidia-smi", "--query-gpu=index,uuid,name", "--format=csv,noheader"]
     try:
         told = subprocess.run(asked, capture_output=True, text=True, check=False, timeout=PATIENCE)
     except subprocess.TimeoutExpired as error:
@@ -29,10 +33,16 @@ def visible_gpus() -> list[str]:
     if told.returncode != 0:
         return []
     cards = [line.split(", ", 2) for line in told.stdout.splitlines() if line.count(", ") >= 2]
+    chosen = _chosen()
+    return [name for _, _, name in cards] if chosen is None else [_named(one, cards) for one in chosen]
+
+
+def _chosen() -> list[str] | None:
+    """What CUDA_VISIBLE_DEVICES names; None where it is not set."""
     wanted = os.environ.get("CUDA_VISIBLE_DEVICES")
     if wanted is None:
-        return [name for _, _, name in cards]
-    return [_named(one.strip(), cards) for one in wanted.split(",") if one.strip() not in ("", "-1")]
+        return None
+    return [one.strip() for one in wanted.split(",") if one.strip() not in ("", "-1")]
 
 
 def _named(wanted: str, cards: list[list[str]]) -> str:

@@ -1,10 +1,14 @@
-"""The processes of one training: which is the first, and how all of them come to one decision."""
+"""The processes of one training: which is the first, how all come to one decision, and how they end."""
 
 import atexit
 import os
 import sys
+import threading
+import time
 from collections.abc import Sequence
 from typing import NoReturn
+
+PARENT = "ONEDAY_PARENT"  # set by who starts a process: the process to end with
 
 
 class Refused(SystemExit):
@@ -24,6 +28,26 @@ def end_process(code: int) -> NoReturn:
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(code)
+
+
+def watch_parent() -> None:
+    """End this process when the one that started it, and named itself in the environment, is gone.
+
+    Nobody is left to stop an orphan.
+    """
+    parent = os.environ.get(PARENT)
+    if parent is None:
+        return
+
+    def watch() -> None:
+        while True:
+            try:
+                os.kill(int(parent), 0)
+            except ProcessLookupError:
+                os._exit(1)
+            time.sleep(1)
+
+    threading.Thread(target=watch, daemon=True, name="watch-parent").start()
 
 
 def first_process() -> bool:

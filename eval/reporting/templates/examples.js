@@ -157,6 +157,8 @@
     link.title = "Show its examples";
     link.append(...name.childNodes);
     link.addEventListener("click", () => {
+      form.elements.outcome[0].checked = true;
+      search.value = "";
       task.value = link.textContent;
       filter();
     });

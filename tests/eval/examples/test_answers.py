@@ -107,6 +107,28 @@ def test_a_prompt_beyond_the_context_is_cut_on_the_left_as_lm_eval_does(llama: L
     assert [one.prompt_tokens_cut for one in answered] == [len(whole.prompt) + whole.longest - 41, 0]
 
 
+@pytest.mark.parametrize("batch_size", [1, 3])
+def test_options_of_unequal_length_are_cut_each_by_itself_as_lm_eval_does(
+    llama: LoadedModel, tmp_path: Path, batch_size: int
+) -> None:
+    llama.model.config.max_position_embeddings = 40
+    options = ("A", "rather longer", "B", "two")
+    rows = [
+        ExampleRow(task="t", id=str(n), prompt="word " * words + f"end {n}", options=options, references=("A",))
+        for n, words in enumerate((60, 3, 28, 45))
+    ]
+    how = Answering()
+    answered = answer_rows(rows, engine(llama, batch_size), how, tmp_path, "test")
+    expected = lm_eval_scores(llama, rows, max_length=40)
+    assert [one.option_log_likelihoods for one in answered] == [pytest.approx(own, abs=1e-4, rel=0) for own in expected]
+    found = [option_tokens(llama.tokenizer, row.prompt, options, None, "joint") for row in rows]
+    assert [one.prompt_tokens_cut for one in answered] == [max(0, len(o.prompt) + o.longest - 41) for o in found]
+    assert answered[0].prompt_tokens_cut > 0 == answered[1].prompt_tokens_cut
+    lines = (tmp_path / JOURNAL).read_bytes().splitlines(keepends=True)
+    (tmp_path / JOURNAL).write_bytes(lines[0])
+    assert answer_rows(rows, engine(llama, batch_size), how, tmp_path, "test") == answered
+
+
 def test_separate_options_have_the_scores_of_label_choice(llama: LoadedModel, tmp_path: Path) -> None:
     labels = ("A", "Bcd e")
     rows = [row.model_copy(update={"options": labels, "references": ("A",)}) for row in rows_of_text()]
@@ -150,6 +172,23 @@ def test_texts_are_those_of_the_model_alone_after_the_rules(llama: LoadedModel, 
     assert [one.raw for one in answered] == expected
     assert [one.prediction for one in answered] == [text.strip() for text in expected]
     assert {one.confidence for one in answered} == {None}
+
+
+def test_the_stop_is_no_part_of_the_prediction(llama: LoadedModel, tmp_path: Path) -> None:
+    rows = rows_of_text()
+    whole = answer_rows(rows, engine(llama), Answering(max_new_tokens=6, stop=""), tmp_path / "whole", "test")
+    stop = "n"
+    rules = RuleSet.model_validate({"default": ["strip"]})
+    how = Answering(max_new_tokens=6, stop=stop, rules=rules)
+    answered = answer_rows(rows, engine(llama), how, tmp_path / "stopped", "test")
+    assert any(stop in one.raw for one in answered)
+    assert [one.prediction for one in answered] == [one.raw.split(stop)[0].strip() for one in whole]
+
+
+def test_rows_of_one_key_are_refused(llama: LoadedModel, tmp_path: Path) -> None:
+    rows = [rows_of_text()[0]] * 2
+    with pytest.raises(ValueError, match="t/0 names two rows; give each row"):
+        answer_rows(rows, engine(llama), Answering(), tmp_path, "test")
 
 
 def test_a_long_prompt_leaves_room_for_the_text(llama: LoadedModel, tmp_path: Path) -> None:
@@ -209,8 +248,15 @@ def test_weights_that_give_no_numbers_are_refused(llama: LoadedModel, tmp_path: 
 
     with torch.no_grad():
         llama.model.lm_head.weight[5] = math.nan
-    with pytest.raises(ValueError, match=r"t \(9 prompts, ids from 0\): .*not finite.*damaged"):
+    with pytest.raises(ValueError, match=r"t \(9 prompts, ids from 0\): row \d: .*not finite.*damaged"):
         answer_rows(rows_with_options(), engine(llama), Answering(), tmp_path, "test")
+
+
+def test_an_option_that_cannot_be_scored_is_told_with_its_row(llama: LoadedModel, tmp_path: Path) -> None:
+    row = ExampleRow(task="t", id="seven", prompt="x Respons", options=("a", "e"), references=("a",))
+    with pytest.raises(ValueError, match=r"row seven: option 'e' has no tokens of its own"):
+        rows = [rows_with_options()[0], row]
+        answer_rows(rows, engine(llama), Answering(delimiter=""), tmp_path, "test")
 
 
 def test_a_task_of_two_kinds_of_rows_is_refused(tmp_path: Path, llama: LoadedModel) -> None:

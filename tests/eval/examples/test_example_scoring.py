@@ -167,6 +167,17 @@ def test_the_tables_of_two_models_say_the_difference_and_whether_it_is_clear() -
     assert "p = 1; it includes 0, so these rows do not show which is better" in shown
 
 
+@pytest.mark.parametrize(("rows", "told"), [(4, True), (5, False)])
+def test_too_few_rows_get_no_star_and_no_p(rows: int, told: bool) -> None:
+    ids = [str(number) for number in range(rows)]
+    first = [choice("t", id, "yes", (-2, -1)) for id in ids]
+    second = [choice("t", id, "yes", (-1, -2)) for id in ids]
+    answers = {"base": first, "tuned": second}
+    shown = render(scored(answers, "exact_match"))
+    assert ("+1.000 (too few rows)" in shown, "+1.000*" in shown, "p = " in shown) == (told, not told, not told)
+    assert ("+1.000, too few rows differ to say which is better)." in shown) == told
+
+
 def test_a_sentence_names_the_macro_average_of_several_tasks() -> None:
     two = [*TEXTS, *CHOICES]
     found = named(scored({"a": two, "b": two}, "exact_match"), "exact_match")

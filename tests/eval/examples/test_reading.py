@@ -1,6 +1,7 @@
 """Rows of many kinds of files, and what is said of those that are none."""
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -63,10 +64,45 @@ def test_usual_fields_need_no_names(tmp_path: Path, row: dict[str, Any], prompt:
         ),
         pytest.param({"prompt": "q", "options": ["x", "y"], "answer": 0}, Fields(), ("x", "y"), ("x",), id="number"),
         pytest.param(
-            {"prompt": "q", "options": ["1", "0"], "answer": "0"}, Fields(), ("1", "0"), ("0",), id="text first"
+            {"prompt": "q", "options": ["1", "0"], "answer": "0"},
+            Fields(answer_is="text"),
+            ("1", "0"),
+            ("0",),
+            id="a text that could be a number",
         ),
         pytest.param(
-            {"prompt": "q", "options": [1, 0], "answer": 0}, Fields(), ("1", "0"), ("1",), id="number's place"
+            {"prompt": "q", "options": [1, 0], "answer": 0},
+            Fields(answer_is="number"),
+            ("1", "0"),
+            ("1",),
+            id="a number that could be a text",
+        ),
+        pytest.param(
+            {"prompt": "q", "options": ["0", "1"], "answer": 1}, Fields(), ("0", "1"), ("1",), id="both are the same"
+        ),
+        pytest.param(
+            {"prompt": "q", "options": ["x", "y"], "answer": [1, 0]}, Fields(), ("x", "y"), ("x",), id="a mask of two"
+        ),
+        pytest.param(
+            {"prompt": "q", "options": list("xyz"), "answer": [False, True, True]},
+            Fields(),
+            ("x", "y", "z"),
+            ("y", "z"),
+            id="a mask of booleans, two right",
+        ),
+        pytest.param(
+            {"prompt": "q", "options": ["A)5", "B)6", "C)7"], "answer": "B"},
+            Fields(),
+            ("A)5", "B)6", "C)7"),
+            ("B)6",),
+            id="aqua-rat",
+        ),
+        pytest.param(
+            {"prompt": "q", "a0": "(a) 5", "a1": "(b) 6", "answer": "b"},
+            Fields(options=("a0", "a1")),
+            ("(a) 5", "(b) 6"),
+            ("(b) 6",),
+            id="letters of options in fields",
         ),
         pytest.param({"prompt": "q", "options": [], "answer": "x"}, Fields(), (), ("x",), id="an empty list is none"),
         pytest.param(
@@ -77,9 +113,9 @@ def test_usual_fields_need_no_names(tmp_path: Path, row: dict[str, Any], prompt:
             id="a field an option",
         ),
         pytest.param(
-            {"prompt": "q", "in": {"list": ["x", "y"], "names": ["i", "ii"]}, "answer": ["ii", "x"]},
+            {"prompt": "q", "in": {"list": ["x", "y", "z"], "names": ["i", "ii", "iii"]}, "answer": ["ii", "i"]},
             Fields(options=("in.list",), labels="in.names"),
-            ("x", "y"),
+            ("x", "y", "z"),
             ("y", "x"),
             id="nested, labels, two right",
         ),
@@ -108,7 +144,11 @@ def test_options_and_answers_are_found(
         ({"prompt": ["q"], "answer": "a"}, Fields(), r"field 'prompt' is no text but \['q'\]; .*--prompt"),
         ({"prompt": " \n", "answer": "a"}, Fields(), "prompt: String should match pattern"),
         ({"prompt": "q", "answer": []}, Fields(), "field 'answer' is an empty list"),
-        ({"prompt": "q", "answer": None}, Fields(answer="answer"), "field 'answer' is no text but None"),
+        (
+            {"prompt": "q", "answer": None},
+            Fields(answer="answer"),
+            "field 'answer' is empty; name another with --answer",
+        ),
         (
             {"prompt": "q", "answer": "c", "options": ["a", "b"]},
             Fields(),
@@ -120,7 +160,17 @@ def test_options_and_answers_are_found(
             r"2, which is no option; allowed: a, b, 0 to 1",
         ),
         ({"prompt": "q", "answer": -1, "options": ["a", "b"]}, Fields(), r"-1, which is no option"),
-        ({"prompt": "q", "answer": [1, 0, 0], "options": list("abc")}, Fields(), "names an option twice"),
+        ({"prompt": "q", "answer": ["a", "a"], "options": list("abc")}, Fields(), "names an option twice"),
+        ({"prompt": "q", "answer": [0, 0, 0], "options": list("abc")}, Fields(), "marks no option"),
+        ({"prompt": "q", "answer": [1, 1], "options": ["a", "b"]}, Fields(), "all options, .*, are right answers"),
+        ({"prompt": "q", "answer": ["a", "b"], "options": ["a", "b"]}, Fields(), "at least one must be wrong"),
+        ({"prompt": "q", "answer": math.nan}, Fields(), "field 'answer' is no text but nan"),
+        ({"prompt": "q", "answer": "E", "options": ["A) x", "D) y"]}, Fields(), "'E', which is no option"),
+        (
+            {"prompt": "q", "answer": 1, "options": {"text": ["a", "b"], "label": ["1", "1"]}},
+            Fields(),
+            "2 options and 2 labels, 1, 1; each option needs a label of its own",
+        ),
         (
             {"prompt": "q", "answer": "a", "options": "ab"},
             Fields(),
@@ -143,6 +193,31 @@ def test_a_row_that_is_none_is_told_with_its_line(tmp_path: Path, row: Any, fiel
         read_rows([path], fields)
 
 
+def test_what_the_answers_are_is_decided_once_for_a_file(tmp_path: Path) -> None:
+    numbers = {"prompt": "q", "options": ["2", "1", "0"], "answer": 1}
+    places = lines(tmp_path / "places.jsonl", numbers, numbers | {"options": ["7", "8", "9"]})
+    texts = lines(tmp_path / "texts.jsonl", numbers | {"answer": "2"}, numbers | {"answer": 7, "options": ["9", "7"]})
+    assert [row.references for row in read_rows([places, texts], Fields())] == [("1",), ("8",), ("2",), ("7",)]
+    labels = {"prompt": "q", "choices": {"text": ["x", "y", "z"], "label": ["1", "2", "3"]}, "answerKey": "1"}
+    with pytest.raises(
+        ValueError, match=r"l.jsonl:1: field 'answerKey' is '1'.*by label 'x', by number 'y'.*label or n"
+    ):
+        read_rows([lines(tmp_path / "l.jsonl", labels)], Fields())
+    (first, last) = read_rows([lines(tmp_path / "l.jsonl", labels, labels | {"answerKey": "3"})], Fields())
+    assert (first.references, last.references) == (("x",), ("z",))
+
+
+def test_answers_of_two_ways_in_a_file_are_refused(tmp_path: Path) -> None:
+    row = {"prompt": "q", "options": ["x", "y"], "answer": "x"}
+    path = lines(tmp_path / "rows.jsonl", row, row | {"answer": 1})
+    with pytest.raises(ValueError, match=r"rows.jsonl:2: field 'answer' is 1, an option's number, but .*option's text"):
+        read_rows([path], Fields())
+    with pytest.raises(
+        ValueError, match=r"rows.jsonl:1: field 'answer' is 'x', which is no option's number; .*-answer-is"
+    ):
+        read_rows([path], Fields(answer_is="number"))
+
+
 def test_a_line_that_is_no_json_is_told(tmp_path: Path) -> None:
     (tmp_path / "rows.jsonl").write_text('{"prompt": "p", "answer": "a"}\n\n{"prompt"\n')
     with pytest.raises(ValueError, match=r"rows.jsonl:3: no JSON"):
@@ -158,6 +233,12 @@ def test_ids_tasks_and_counts(tmp_path: Path) -> None:
     assert [each.key for each in found] == [("t", "5"), ("t", "5#2"), ("u", "4")]
     assert {(each.category, each.language) for each in found} == {("k", "sw")}
     assert [each.key for each in read_rows([second], Fields())] == [("set", "1")]
+
+
+def test_no_two_rows_get_one_key(tmp_path: Path) -> None:
+    row = {"prompt": "p", "answer": "a", "task": "t"}
+    path = lines(tmp_path / "rows.jsonl", *[row | {"id": id} for id in ("a", "a", "a#2", "a", "a#2")])
+    assert [each.id for each in read_rows([path], Fields())] == ["a", "a#2", "a#2#2", "a#3", "a#2#3"]
 
 
 def test_tables_and_lists_are_read(tmp_path: Path) -> None:
@@ -205,7 +286,25 @@ def test_a_template_makes_the_prompt_and_its_last_line_break_is_none_of_it(tmp_p
         one(tmp_path, {"answer": "z"}, fields)
 
 
+@pytest.mark.parametrize(
+    ("template", "message"),
+    [
+        ("{{ 1 // a }}", "division or modulo by zero|integer division"),
+        ("{{ a + 'x' }}", "unsupported operand"),
+        ("{{ 'x'.encode('no such') }}", "unknown encoding"),
+    ],
+)
+def test_what_a_template_cannot_do_with_a_row_is_told(tmp_path: Path, template: str, message: str) -> None:
+    (tmp_path / "template.txt").write_text(template, encoding="utf-8")
+    fields = Fields(make_prompt=template_prompts(tmp_path / "template.txt"))
+    with pytest.raises(ValueError, match=rf"rows.jsonl:1: .*template.txt: ({message}).*change the template"):
+        one(tmp_path, {"a": 0, "self": 1, "answer": "z"}, fields)
+
+
 def test_a_template_that_is_none_is_told(tmp_path: Path) -> None:
+    (tmp_path / "latin.txt").write_bytes(b"caf\xe9")
+    with pytest.raises(ValueError, match=r"latin.txt: .*write the template in UTF-8"):
+        template_prompts(tmp_path / "latin.txt")
     (tmp_path / "template.txt").write_text("one\n{{ a\n", encoding="utf-8")
     with pytest.raises(ValueError, match=r"template.txt:\d: .*Jinja"):
         template_prompts(tmp_path / "template.txt")
@@ -222,10 +321,15 @@ def test_a_template_that_is_none_is_told(tmp_path: Path) -> None:
         ("rows.json", "{}", r"rows.json: no Definition; expected a list of objects or a task"),
         ("rows.json", "[1]", "rows.json, row 1: no JSON object"),
         ("rows.json", "3", "rows.json: .*expected a list of objects"),
+        ("rows.csv", "", "rows.csv: no table that can be read: .*as many cells in every row"),
+        ("rows.csv", "prompt,answer\na,b,c\n", "rows.csv: no table that can be read"),
+        ("rows.csv", "prompt,answer\ncaf\xe9,b\n", "rows.csv: no table that can be read: .*UTF-8"),
+        ("rows.parquet", "prompt", "rows.parquet: no table that can be read: .*a Parquet file"),
+        ("rows.csv", "prompt,answer\nq,\n", "rows.csv, row 1: field 'answer' is empty; fill it in"),
     ],
 )
 def test_a_file_of_no_rows_is_told(tmp_path: Path, name: str, content: str, message: str) -> None:
-    (tmp_path / name).write_text(content)
+    (tmp_path / name).write_bytes(content.encode("latin-1"))
     with pytest.raises(ValueError, match=message):
         read_rows([tmp_path / name], Fields())
 
@@ -243,6 +347,7 @@ def test_a_file_of_no_rows_is_told(tmp_path: Path, name: str, content: str, mess
         ),
         ("ni_tasks/task1146_country_capital.json", Fields()),
         ("gsm8k/test.jsonl", Fields()),
+        ("aqua_rat/test.jsonl", Fields(answer="correct")),
         ("mafand/en-swa/validation.jsonl", Fields(prompt="translation.en", answer="translation.swa")),
     ],
 )
@@ -252,3 +357,16 @@ def test_real_files_are_read_whole(file: str, fields: Fields) -> None:
     rows = read_rows([DATA / file], fields)
     assert len({row.key for row in rows}) == len(rows) > 10
     assert len(fields.fixed_options) in (0, len(rows[0].options))
+
+
+def test_truthfulqa_is_read_with_its_masks(tmp_path: Path) -> None:
+    path = DATA / "truthful_qa/multiple_choice.jsonl"
+    if not path.is_file():
+        pytest.skip(f"{path} is not there")
+    taken = path.read_text(encoding="utf-8").splitlines()[:100]
+    rows = [json.loads(line) for line in taken]
+    copy = lines(tmp_path / "rows.jsonl", *rows)
+    one = read_rows([copy], Fields(options=("mc1_targets.choices",), answer="mc1_targets.labels"))
+    several = read_rows([copy], Fields(options=("mc2_targets.choices",), answer="mc2_targets.labels"))
+    assert [row.references for row in one] == [row.options[:1] for row in one]
+    assert [len(row.references) for row in several] == [sum(row["mc2_targets"]["labels"]) for row in rows]

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from eval.helm.conf import CONF_FILES, Description, RunEntry, read_conf, write_conf
+from eval.helm.conf import CONF_FILES, Description, RunEntry, is_of, read_conf, write_conf
 from eval.helm.running import HelmEnvironment
 
 HELM = HelmEnvironment(Path(__file__).parents[3] / ".venv-helm")
@@ -31,6 +31,27 @@ def test_an_entry_changes_an_argument_or_loses_its_perturbations() -> None:
     entry = RunEntry(description="mmlu:subject=law,data_augmentation=canonical", priority=2)
     assert entry.plain() == RunEntry(description="mmlu:subject=law", priority=2)
     assert entry.with_arguments(subject="art").description == "mmlu:subject=art,data_augmentation=canonical"
+
+
+BIG_BENCH = "big_bench:max_train_instances=big_bench_few_shot_setting,task=operators,subtask="
+
+
+@pytest.mark.parametrize(
+    ("name", "description", "own"),
+    [
+        ("big_bench:task=operators,max_train_instances=3,model=neurips_local", BIG_BENCH, True),
+        ("big_bench:task=winowhy,max_train_instances=3,model=neurips_local", BIG_BENCH, False),
+        ("bbq:subject=Age,method=multiple_choice_joint,model=neurips_local", "bbq:subject=all", False),
+        ("math:subject=algebra,level=5,model=neurips_local", "math:subject=algebra,level=1", False),
+        ("gsm:model=neurips_local", "gsm", True),
+        ("gsm:model=neurips_local", "gsm:model=text", True),
+        ("gsm:model=neurips_local", "gsm:model=neurips/other", False),
+        ("custom_mcqa,path=_a_b.jsonl,method=joint:model=neurips_local", "custom_mcqa:path=/a/b.jsonl", True),
+        ("dyck_language_np=3:model=neurips_local", "dyck_language:num_parenthesis_pairs=3", True),
+    ],
+)
+def test_a_run_is_an_entrys_if_the_arguments_of_both_agree(name: str, description: str, own: bool) -> None:
+    assert is_of(name, RunEntry(description=description)) is own
 
 
 @with_helm

@@ -97,6 +97,22 @@ def test_a_file_without_rows_is_told(tmp_path: Path) -> None:
         instances_from(conversions.premises)([jsonl(tmp_path / "train.jsonl")], tmp_path / "made")
 
 
+@pytest.mark.parametrize("label", [2, -1, 1.5])
+def test_a_label_that_is_neither_0_nor_1_is_told(tmp_path: Path, label: object) -> None:
+    source = jsonl(tmp_path / "train.jsonl", {"input": "x", "label": 1}, {"input": "x", "label": label})
+    with pytest.raises(ValueError, match=r"train\.jsonl:2: .*label: Input should be 0 or 1"):
+        instances_from(conversions.premises)([source], tmp_path / "made")
+
+
+def test_an_item_without_a_right_reference_is_told_with_its_row(tmp_path: Path) -> None:
+    def read_two(path: Path) -> Iterator[Item]:
+        yield from (Item("x", ("No", "Yes"), 1), Item("y", ("No", "Yes"), 2))
+
+    with pytest.raises(ValueError, match=r"rows, row 2: the right reference is number 2, of 2"):
+        instances_from(read_two)([tmp_path / "rows"], tmp_path / "made")
+    assert not (tmp_path / "made").exists()
+
+
 TABLES: dict[str, tuple[Callable[[Path], Iterator[Item]], str, Item]] = {
     "commonsense": (
         conversions.commonsense,

@@ -43,6 +43,12 @@ def test_gsm8k_has_the_challenges_metric_and_helms_own(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.parametrize("name", ["dyck_language_np=3:model=neurips_local", "other:model=neurips_local"])
+def test_brackets_and_other_scenarios_have_the_indicator_of_an_exact_match(tmp_path: Path, name: str) -> None:
+    (score,) = run_scores(write_stats(tmp_path / name, stat("exact_match_indicator", 0.5)))
+    assert (score.scenario, score.value) == (name.partition(":")[0].partition("_np")[0], 0.5)
+
+
 @pytest.mark.parametrize("name", ["custom_mcqa,path=x.jsonl:model=neurips_local", "truthful_qa:task=mc_single"])
 def test_a_run_without_a_test_split_scores_on_the_other(tmp_path: Path, name: str) -> None:
     (score,) = run_scores(write_stats(tmp_path / name, stat("exact_match", 0.5, split="valid")))

@@ -4,9 +4,19 @@ from pathlib import Path
 
 import pytest
 
-from eval.helm.running import PLUGIN, HelmEnvironment, helm_variables, is_whole, run_conf, run_helm, summarize, tail
+from eval.helm.running import (
+    PLUGIN,
+    HelmEnvironment,
+    _run,
+    helm_variables,
+    is_whole,
+    run_conf,
+    run_helm,
+    summarize,
+    tail,
+)
 from oneday.stage import StageError
-from tests.eval.helm.recorded import LOG
+from tests.eval.helm.recorded import LOG, RETRIED
 
 
 def environment(folder: Path, script: str) -> HelmEnvironment:
@@ -81,6 +91,42 @@ def test_a_conf_is_evaluated_with_the_plugin_and_goes_on_and_a_failure_is_told(t
     assert "--skip-completed-runs" in log and "--max-eval-instances 5" in log
     assert why is not None and "exit code 1" in why
     assert [line.split()[1] for line in announced] == ["[1/2]", "[2/2]"]
+
+
+def test_a_retry_is_announced_and_the_plan_is_told_before_the_first_run_ends(tmp_path: Path) -> None:
+    begin = "2026-01-02 03:04:05,000 INFO         "
+    (tmp_path / "seen.log").write_text(
+        f"{begin}RunSpec(name='gsm:x=1', y)\n{LOG}{RETRIED}\nTraceback (most recent call last)\n", encoding="utf-8"
+    )
+    given = environment(tmp_path / "env", "cat seen.log")
+    told: list[object] = []
+    run_conf(tmp_path / "my.conf", "http://127.0.0.1:9", tmp_path, given, 5, told.append, planned=told.append)
+    assert told[0] == ["gsm:x=1"] and str(told[1]).startswith("helm-run    [1/2]")
+    assert "Request failed. Retrying" in str(told[-1])
+    told.clear()
+    run_helm(["one"], "http://127.0.0.1:9", tmp_path, given, 5, told.append)
+    assert "Request failed. Retrying" in str(told[-1])
+
+
+def test_a_line_is_in_the_log_while_helm_runs(tmp_path: Path) -> None:
+    given = environment(tmp_path / "env", "echo one\necho two")
+    seen: list[str] = []
+    _run(
+        [given.command("helm-run")],
+        tmp_path / "log",
+        tmp_path,
+        helm_variables("", tmp_path),
+        lambda line: seen.append((tmp_path / "log").read_text(encoding="utf-8")),
+    )
+    assert seen == ["one\n", "one\ntwo\n"]
+
+
+def test_helm_is_ended_once_the_server_is_gone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("eval.helm.running.POLL", 0.05)
+    looks = iter([None, None, "no server at 9"])
+    given = environment(tmp_path / "env", "echo begun\nexec sleep 60")
+    _, why = run_conf(tmp_path / "my.conf", "http://127.0.0.1:9", tmp_path, given, 5, print, gone=lambda: next(looks))
+    assert why == "helm-run was ended: no server at 9"
 
 
 def test_a_run_is_whole_with_its_last_file_alone(tmp_path: Path) -> None:

@@ -1,15 +1,32 @@
 """The server that HELM asks: its start, its end, and its own count of answers."""
 
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import httpx
 import pytest
 
-from eval.helm.served import answered, check_health, recipe_server, served_name
+from eval.helm.served import STRIKES, ServerWatch, answered, check_health, recipe_model, recipe_server, served_name
+from oneday.recipe import load_recipe
 from oneday.stage import StageError
 from serve.running import bind, url_of
 from tests.conftest import RecipeFolder
 from tests.eval.challenge import trained
+
+
+@contextmanager
+def other_server(folder: Path, health: str) -> Iterator[str]:
+    """A web server that is not ours: what it says on /health is a file."""
+    (folder / "health").write_text(health, encoding="utf-8")
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(SimpleHTTPRequestHandler, directory=str(folder)))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    server.server_close()
 
 
 def test_the_servers_count_has_every_path_and_status(address: str) -> None:
@@ -30,6 +47,34 @@ def test_a_server_that_is_another_one_is_told(address: str) -> None:
         answered(f"{address}/elsewhere")
     with pytest.raises(StageError, match=r"/health answers 404, not 200"):
         check_health(f"{address}/elsewhere")
+
+
+@pytest.mark.parametrize("body", ["[]", "{}", '{"status": "ready", "model": null}', "<p>It works</p>"])
+def test_a_server_that_names_no_model_is_told(tmp_path: Path, body: str) -> None:
+    with other_server(tmp_path, body) as url, pytest.raises(StageError, match=r"/health names no model; it must be a"):
+        served_name(url)
+
+
+def test_a_server_is_gone_once_it_was_missing_thrice_in_a_row_and_not_while_it_is_slow(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with other_server(tmp_path, "{}") as url:
+        watch = ServerWatch(url)
+        assert watch.gone() is None
+        with monkeypatch.context() as patch:
+            patch.setattr("eval.helm.served.HEALTH_SECONDS", 1e-6)
+            assert [watch.gone() for _ in range(STRIKES + 1)] == [None] * (STRIKES + 1)
+        (tmp_path / "health").rename(tmp_path / "away")
+        assert [watch.gone() for _ in range(STRIKES - 1)] == [None] * (STRIKES - 1)
+        (tmp_path / "away").rename(tmp_path / "health")
+        assert watch.gone() is None
+    assert [watch.gone() for _ in range(STRIKES - 1)] == [None] * (STRIKES - 1)
+    assert "does not answer" in str(watch.gone()) and watch.reason == watch.gone()
+
+
+def test_a_recipe_without_a_model_is_told_no_option_that_is_not_there(tmp_path: Path, recipe: RecipeFolder) -> None:
+    with pytest.raises(ValueError, match=r"run\.py .*, or name a server that has one by --url$"):
+        recipe_model(load_recipe(recipe.path), tmp_path / "run", "tuned")
 
 
 def test_a_server_that_is_not_there_is_told() -> None:

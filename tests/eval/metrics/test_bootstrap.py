@@ -98,7 +98,27 @@ def test_portions_do_not_change_the_numbers_and_bound_the_memory(monkeypatch: py
 
 @pytest.mark.parametrize(("resampled", "p"), [([1.0] * 99, 0.02), ([-1.0] * 98 + [1.0], 0.04), ([0.0] * 99, 1.0)])
 def test_the_p_value_is_twice_the_rarer_side_of_0(resampled: list[float], p: float) -> None:
-    assert Draws(0.5, np.array(resampled)).p_value() == pytest.approx(p)
+    assert Draws(0.5, np.array(resampled), (np.ones((100, 1)),)).p_value() == pytest.approx(p)
+
+
+@pytest.mark.parametrize(("rows", "p"), [(1, 1), (2, 0.5), (5, 0.0625), (6, 0.03125), (20, 2 / 2001)])
+def test_few_rows_that_differ_are_no_proof_however_many_are_alike(rows: int, p: float) -> None:
+    """One system is better on all of them; 20 resamples of 20 are, in 2,000."""
+    alike = np.full(1000 if rows == 1 else 0, 0.5)
+    base, better = np.append(np.zeros(rows), alike), np.append(np.ones(rows), alike)
+    result = resample({"a": {"base": scores(base), "better": scores(better)}}, mean, CONFIG)
+    for gap in (
+        result.macro["better"] - result.macro["base"],
+        result.groups["a"]["base"] - result.groups["a"]["better"],
+    ):
+        assert gap.p_value() == pytest.approx(p)
+
+
+def test_rows_that_differ_count_together_over_all_groups() -> None:
+    group = {"base": scores([0, 0, 0]), "better": scores([1, 1, 1])}
+    result = resample({"a": group, "b": group}, mean, CONFIG)
+    assert (result.groups["a"]["better"] - result.groups["a"]["base"]).p_value() == 0.25
+    assert (result.macro["better"] - result.macro["base"]).p_value() == 2 / 2**6
 
 
 def test_the_p_value_says_what_the_interval_says() -> None:

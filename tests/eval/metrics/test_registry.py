@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 
 from eval.metrics.metric import Judged
-from eval.metrics.registry import NAMES, metric, statistics_of
+from eval.metrics.registry import NAMES, library_versions, metric, statistics_of
 from tests.eval.metrics.texts import corpora
 
 PERFECT = [
@@ -32,6 +32,12 @@ def test_all_metrics_are_there_by_the_names_that_files_have() -> None:
     assert tuple(each.name for each in known) == NAMES
     assert len({each.title for each in known}) == len(NAMES)
     assert [each.name for each in known if not each.higher_is_better] == ["calibration_error"]
+
+
+def test_versions_are_told_of_all_that_decides_a_number_or_its_interval() -> None:
+    versions = library_versions()
+    assert {"nltk", "numpy", "rapidfuzz", "regex", "sacrebleu", "unicode"} == versions.keys()
+    assert versions["numpy"] == np.__version__
 
 
 def test_an_unknown_name_is_an_error_that_names_the_known_ones() -> None:

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from eval.perturbing.input_fields import InputFields, before_options
+from eval.perturbing.input_fields import InputFields, before_options, is_repeated, places
 
 ROW = {"context": "It rains.", "question": "Why?", "answer": "Clouds."}
 
@@ -20,6 +20,36 @@ def input_of(*names: str, row: dict[str, str] = ROW) -> str:
 def test_the_usual_field_that_the_prompt_holds_is_the_input() -> None:
     assert input_of() == "Why?"
     assert input_of(row={**ROW, "input": "not in the prompt"}) == "Why?"
+
+
+@pytest.mark.parametrize(
+    ("text", "prompt", "start", "repeated"),
+    [
+        ("he", "Say who.\n\n### Input:\nhe\n\n### Response:\nthe", 21, False),
+        ("Response", "### Input:\nResponse\n\n### Response:\n", 25, True),
+        ("Who?", "Who?\nJack\n\nWho?\nSay it.", 11, True),
+        ("(he)", "the(he)the", 3, False),
+        ("kya\u0301", "Sa kya\u0301 da kya\u0301u", 3, False),
+        ("ทำไม", "ถามทำไมครับ", 3, False),
+    ],
+)
+def test_the_input_is_the_last_place_that_cuts_no_word(text: str, prompt: str, start: int, repeated: bool) -> None:
+    row = InputFields().example({"input": text, "prompt": prompt, "answer": "So."}, "task", "1")
+    assert (row.input, row.input_start, is_repeated(row)) == (text, start, repeated)
+
+
+def test_a_text_within_other_words_alone_is_no_input() -> None:
+    row = {"input": "he", "prompt": "### Input:\nthe hen\n\n### Response:\n", "answer": "So."}
+    assert places(row["prompt"], "he") == [] == places(row["prompt"], "")
+    assert InputFields().example(row, "task", "1").input == ""
+    with pytest.raises(ValueError, match="field 'input' is 'he', which the prompt does not hold as whole words"):
+        InputFields(input=("input",)).example(row, "task", "1")
+
+
+def test_the_place_stays_where_options_behind_the_input_repeat_it() -> None:
+    row = {"input": "Who?\nA. Jack\nB. Who?", "prompt": "Who?\nA. Jack\nB. Who?\nAnswer:", "answer": "B"}
+    found = InputFields().example(row, "task", "1")
+    assert (found.input, found.input_start, is_repeated(found)) == ("Who?", 0, True)
 
 
 def test_several_fields_span_what_stands_between_them() -> None:
@@ -56,7 +86,7 @@ def test_without_a_usual_field_a_row_has_no_input_of_its_own() -> None:
 
 
 def test_a_text_that_the_prompt_does_not_hold_is_an_error() -> None:
-    with pytest.raises(ValueError, match=r"field 'answer' is 'Clouds.', which the prompt does not hold; .*--input"):
+    with pytest.raises(ValueError, match=r"field 'answer' is 'Clouds.', which the prompt does not hold as .*--input"):
         input_of("answer")
     with pytest.raises(ValueError, match=r"no field 'text' .*--input"):
         input_of("text")

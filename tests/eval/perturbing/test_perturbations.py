@@ -24,6 +24,8 @@ def test_without_its_file_the_dialect_is_told_to_be_missing_and_names_come_from_
     (names,) = [each for each in ready if each.perturbation.name == "person_name"]
     assert names.arguments["name_file_path"] == str(OWN_NAMES)
     assert "of this package" in names.note
+    assert names.file == OWN_NAMES and names.recorded()["name_file_path"] == OWN_NAMES.name
+    assert names.recorded()["prob"] == 1.0
 
 
 def test_files_that_are_given_are_taken(tmp_path: Path) -> None:

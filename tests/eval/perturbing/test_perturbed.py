@@ -10,22 +10,23 @@ from eval.perturbing.perturbations import choose, make_ready
 from eval.perturbing.perturbed import Texts, perturb, variant_of
 from oneday.stage import StageError
 
+SHOWN = "Say who.\n\nWho ran?\nA. Jack\nB. Emily\nAnswer: B\n\n"
 ROW = ExampleRow(
     task="t",
     id="7",
-    prompt="Say who.\n\nWho ran?\nA. Jack\nB. Emily\nAnswer: B\n\nWho ran?\nA. Jack\nB. Emily\nAnswer:",
+    prompt=f"{SHOWN}Who ran?\nA. Jack\nB. Emily\nAnswer:",
     input="Who ran?",
+    input_start=len(SHOWN),
     options=("Jack", "Emily"),
     references=("Emily",),
 )
 
 
-def test_the_last_place_of_the_input_is_changed_and_demonstrations_stay() -> None:
+def test_the_input_is_changed_where_it_stands_and_demonstrations_stay() -> None:
     changed = variant_of(3, ROW, "lowercase", Texts(input="who ran?", references=ROW.options))
-    assert changed.row.prompt == ROW.prompt.removesuffix("Who ran?\nA. Jack\nB. Emily\nAnswer:") + (
-        "who ran?\nA. Jack\nB. Emily\nAnswer:"
-    )
+    assert changed.row.prompt == f"{SHOWN}who ran?\nA. Jack\nB. Emily\nAnswer:"
     assert (changed.position, changed.row.id, changed.row.input) == (3, "7~lowercase", "who ran?")
+    assert changed.row.input_start == len(SHOWN)
     assert changed.row.options == ROW.options and changed.row.references == ROW.references
 
 
@@ -57,9 +58,15 @@ def test_a_row_without_an_input_is_changed_as_a_whole_and_its_answers_too() -> N
     assert (changed.prompt, changed.input, changed.references) == ("Is she well?", "", ("She is.", "Yes"))
 
 
-def test_an_input_that_is_not_in_the_prompt_is_an_error() -> None:
-    with pytest.raises(ValueError, match="does not occur in the prompt"):
-        ExampleRow(task="t", id="1", prompt="Is he well?", input="is he", references=("Yes",))
+def test_the_same_text_behind_the_input_stays() -> None:
+    row = ExampleRow(task="t", id="1", prompt="No.\nNo.\nIs it No.?", input="No.", input_start=4, references=("Yes",))
+    assert variant_of(0, row, "lowercase", Texts(input="no.", references=("Yes",))).row.prompt == "No.\nno.\nIs it No.?"
+
+
+@pytest.mark.parametrize(("text", "start"), [("is he", 0), ("he", 0), ("he", 4)])
+def test_an_input_that_does_not_stand_at_its_place_is_an_error(text: str, start: int) -> None:
+    with pytest.raises(ValueError, match=rf"input '{text}' does not stand at character {start} of the prompt"):
+        ExampleRow(task="t", id="1", prompt="Is he well?", input=text, input_start=start, references=("Yes",))
 
 
 def test_without_helm_the_error_tells_what_makes_it(tmp_path: Path) -> None:

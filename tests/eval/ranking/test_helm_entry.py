@@ -8,7 +8,7 @@ from eval.ranking.challenge import CHALLENGE
 from eval.ranking.helm_entry import helm_scenarios, read_helm_entry, suite_folder
 from eval.ranking.helm_stats import scenario_of, without_model
 from eval.ranking.ranking import rank
-from eval.ranking.scenario import HelmSource, Scenario, ScenarioMetric
+from eval.ranking.scenario import HelmSource, MetricRuns, Scenario, ScenarioMetric
 from tests.eval.ranking.written_runs import stat, write_run
 
 QUICKSTART = Path(__file__).parents[3] / "runs/quickstart/helm/smoke/tuned"
@@ -20,9 +20,51 @@ def test_subjects_of_mmlu_are_averaged_each_counting_the_same(tmp_path: Path) ->
     write_run(tmp_path, MMLU.format("virology"), {"a": 1.0})
     entry = read_helm_entry(tmp_path, "mine")
     assert entry.values == {"MMLU": {"EM": 0.75}}
-    assert entry.runs["MMLU"] == tuple(
-        f"mmlu:subject={s},method=multiple_choice_joint" for s in ("anatomy", "virology")
+    titles = tuple(f"mmlu:subject={s},method=multiple_choice_joint" for s in ("anatomy", "virology"))
+    assert entry.runs["MMLU"]["EM"] == MetricRuns(titles, titles)
+
+
+def test_the_same_scores_in_another_order_of_subjects_tie(tmp_path: Path) -> None:
+    for name, rights in (("a", (1, 2, 3)), ("b", (3, 2, 1))):
+        for subject, right in zip("xyz", rights, strict=True):
+            answers = {f"i{row}": float(row < right) for row in range(10)}
+            write_run(tmp_path / name, MMLU.format(subject), answers)
+    ranking = rank([read_helm_entry(tmp_path / name, name) for name in "ab"], CHALLENGE)
+    assert [(entry.rank, entry.win_rates["MMLU"]) for entry in ranking.entries] == [(1, 0.25), (1, 0.25)]
+
+
+def test_a_run_without_the_metric_is_in_no_mean_and_told(tmp_path: Path) -> None:
+    for name in "ab":
+        write_run(tmp_path / name, MMLU.format("anatomy"), {"i": 1.0, "j": 0.0})
+        write_run(tmp_path / name, MMLU.format("virology"), {"i": 0.0} if name == "a" else {})
+    entries = [read_helm_entry(tmp_path / name, name) for name in "ab"]
+    assert [entry.values for entry in entries] == [{"MMLU": {"EM": 0.25}}, {"MMLU": {"EM": 0.5}}]
+    ranking = rank(entries, CHALLENGE, Bootstrap(resamples=200, confidence=0.9, seed=0))
+    assert (
+        "MMLU EM of b is a mean over 1 of 2 runs, "
+        "without a value of mmlu:subject=virology,method=multiple_choice_joint" in ranking.notes
     )
+    assert ranking.stability is not None
+    assert ranking.stability.over == "scenarios"
+
+
+def test_augmented_and_plain_runs_of_a_scenario_are_an_error_that_names_them(tmp_path: Path) -> None:
+    write_run(tmp_path, "mmlu:subject=x,model=m", {"a": 0.0})
+    write_run(tmp_path, "mmlu:subject=x,model=m,data_augmentation=canonical", {"a": 1.0})
+    message = (
+        r"MMLU has runs of two kinds, which no mean is to mix: "
+        r"augmented \(mmlu:subject=x,data_augmentation=canonical\) and plain \(mmlu:subject=x\)"
+    )
+    with pytest.raises(ValueError, match=message):
+        read_helm_entry(tmp_path, "mine")
+
+
+def test_all_subjects_beside_single_ones_are_an_error_that_names_them(tmp_path: Path) -> None:
+    write_run(tmp_path, "bbq:subject=all,model=m", {"a": 1.0}, "quasi_exact_match")
+    write_run(tmp_path, "bbq:subject=Age,model=m", {"a": 0.0}, "quasi_exact_match")
+    message = r"all subjects at once \(bbq:subject=all\) and single subjects \(bbq:subject=Age\)"
+    with pytest.raises(ValueError, match=message):
+        read_helm_entry(tmp_path, "mine")
 
 
 def test_robustness_and_fairness_are_the_worst_of_an_instances_variants(tmp_path: Path) -> None:
@@ -95,6 +137,17 @@ def test_other_scenarios_have_no_stage_and_the_metric_that_the_run_lists(tmp_pat
     assert read_helm_entry(tmp_path, "mine").values == {"dyck_language": {"exact_match_indicator": 1.0}}
 
 
+def test_own_scenarios_of_the_challenge_have_its_main_metric(tmp_path: Path) -> None:
+    write_run(tmp_path, "cnn_dailymail:model=m", {"a": 0.9}, "rouge_1", more=[stat("rouge_2", [0.2])])
+    write_run(tmp_path, "bbq:subject=Age,model=m", {"a": 0.1}, more=[stat("quasi_exact_match", [0.3])])
+    scenarios = helm_scenarios([tmp_path], own=True)
+    assert {scenario.name: scenario.metrics[0].name for scenario in scenarios} == {
+        "bbq": "quasi_exact_match",
+        "cnn_dailymail": "rouge_2",
+    }
+    assert read_helm_entry(tmp_path, "mine", scenarios).values["cnn_dailymail"] == {"rouge_2": 0.2}
+
+
 def test_helms_schema_names_the_main_metric_and_its_direction(tmp_path: Path) -> None:
     write_run(
         tmp_path, "pile:subset=a,model=m", {"a": 1.0}, more=[stat("bits_per_byte", [0.7])], groups=["all", "pile"]
@@ -118,7 +171,9 @@ def test_own_scenarios_are_read_from_the_runs_that_their_source_matches(tmp_path
     assert (entry.values, entry.unused) == ({"joint": {"EM": 1.0}}, ("custom_mcqa:path=long.jsonl",))
 
 
-@pytest.mark.parametrize("above", ["", "runs/oneday", "benchmark_output/runs/oneday", "helm/tuned/benchmark_output/runs/s"])
+@pytest.mark.parametrize(
+    "above", ["", "runs/oneday", "benchmark_output/runs/oneday", "helm/tuned/benchmark_output/runs/s"]
+)
 def test_a_single_suite_is_found_below_a_run_folder(tmp_path: Path, above: str) -> None:
     suite = tmp_path / above
     write_run(suite, "gsm:model=m", {"a": 1.0})
@@ -139,7 +194,7 @@ def test_several_suites_are_an_error_that_names_them(tmp_path: Path) -> None:
 
 
 def test_a_folder_without_runs_is_an_error_that_says_what_makes_them(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match=r"has no runs of HELM\. .*eval\.helm\.smoke RECIPE"):
+    with pytest.raises(ValueError, match=r"has no runs of HELM\. .*eval\.helm\.evaluate RECIPE"):
         read_helm_entry(tmp_path, "mine")
     with pytest.raises(ValueError, match="nowhere has no runs of HELM; there is no such folder"):
         read_helm_entry(tmp_path / "nowhere", "mine")
@@ -148,8 +203,23 @@ def test_a_folder_without_runs_is_an_error_that_says_what_makes_them(tmp_path: P
 def test_an_unfinished_run_is_an_error(tmp_path: Path) -> None:
     folder = write_run(tmp_path, "gsm:model=m", {"a": 1.0})
     (folder / "stats.json").unlink()
-    with pytest.raises(ValueError, match=r"gsm:model=m lacks stats\.json: HELM did not finish this run"):
+    message = (
+        r"gsm:model=m lacks stats\.json: HELM did not finish this run\. .*eval\.helm\.evaluate RECIPE` or helm-run"
+    )
+    with pytest.raises(ValueError, match=message):
         read_helm_entry(tmp_path, "mine", CHALLENGE)
+
+
+def test_a_run_that_is_an_empty_folder_yet_is_an_error_and_helms_cache_is_none(tmp_path: Path) -> None:
+    suite = tmp_path / "benchmark_output/runs/suite"
+    (suite / "mmlu:subject=y,model=m").mkdir(parents=True)
+    with pytest.raises(
+        ValueError, match=r"mmlu:subject=y,model=m lacks run_spec\.json, scenario\.json, .*per_instance"
+    ):
+        read_helm_entry(tmp_path, "mine")
+    (suite / "mmlu:subject=y,model=m").rename(suite / "eval_cache")
+    write_run(suite, "gsm:model=m", {"a": 1.0}, "exact_match_indicator")
+    assert read_helm_entry(tmp_path, "mine").values == {"GSM8K": {"EM": 1.0}}
 
 
 def test_the_same_run_of_two_models_is_an_error(tmp_path: Path) -> None:
@@ -180,6 +250,7 @@ def test_a_runs_title_is_its_name_without_the_model(name: str, title: str, scena
     assert scenario_of(title) == scenario
 
 
+@pytest.mark.slow  # after the HELM smoke, which the slow tests of CI follow
 @pytest.mark.skipif(not QUICKSTART.is_dir(), reason="no finished HELM run of the quickstart is there")
 def test_means_over_instances_are_what_the_real_helm_wrote() -> None:
     entry = read_helm_entry(QUICKSTART, "quickstart")

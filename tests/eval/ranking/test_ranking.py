@@ -7,7 +7,7 @@ from eval.config import Bootstrap
 from eval.ranking.challenge import CHALLENGE
 from eval.ranking.ranking import rank, rank_win_rates
 from eval.ranking.ranking_table import ranking_table
-from eval.ranking.scenario import Entry, Scenario, ScenarioMetric
+from eval.ranking.scenario import Entry, MetricRuns, Scenario, ScenarioMetric
 
 BOOTSTRAP = Bootstrap(resamples=400, confidence=0.9, seed=3)
 ONE = (Scenario("quiz", None, (ScenarioMetric("EM"),)),)
@@ -20,10 +20,11 @@ def entry(name: str, **values: float | None) -> Entry:
     return Entry(name, {scenario: {metrics[scenario]: value} for scenario, value in values.items()})
 
 
-def answered(name: str, answers: dict[str, float]) -> Entry:
+def answered(name: str, answers: dict[str, float], run: str = "quiz") -> Entry:
     """An entry with a score of each instance of one run of the quiz."""
     mean = sum(answers.values()) / len(answers)
-    return Entry(name, {"quiz": {"EM": mean}}, {"quiz": {"EM": {"quiz": answers}}}, {"quiz": ("quiz",)})
+    runs = {"quiz": {"EM": MetricRuns((run,), (run,))}}
+    return Entry(name, {"quiz": {"EM": mean}}, {"quiz": {"EM": {run: answers}}}, runs)
 
 
 def answers(rights: int, rows: int) -> dict[str, float]:
@@ -53,6 +54,8 @@ def test_a_missing_scenario_is_worst_and_told_and_leaves_no_plain_mean() -> None
     assert last.win_rates == {"quiz": 0.5, "maze": 0.0}
     assert last.nulls == {"maze": ["steps"]}
     assert "* a has no value of maze: that counts as worst." in ranking_table(ranking)
+    note = "NOT COMPARABLE: a was not evaluated in 1 of the 2 scenarios, maze, and counts as worst there"
+    assert ranking.notes[0] == note
     partly = rank([entry("a", maze=2.0), entry("b", quiz=0.4, maze=3.0)], TWO).entries
     assert next(e.plain.overall for e in partly if e.name == "a" and e.plain is not None) is None
 
@@ -70,11 +73,11 @@ def test_what_no_entry_has_is_left_out_and_told() -> None:
 
 
 def test_uneven_runs_and_unused_ones_are_told() -> None:
-    one = Entry("a", {"quiz": {"EM": 0.5}}, runs={"quiz": ("quiz:x", "quiz:y")}, unused=("maze",))
-    two = Entry("b", {"quiz": {"EM": 0.4}}, runs={"quiz": ("quiz:y",)})
-    notes = rank([one, two], ONE).notes
-    assert notes == [
-        "b has 1 of 2 runs of quiz, and its mean is over these: it lacks quiz:x",
+    both, last = ("quiz:x", "quiz:y"), ("quiz:y",)
+    one = Entry("a", {"quiz": {"EM": 0.5}}, runs={"quiz": {"EM": MetricRuns(both, both)}}, unused=("maze",))
+    two = Entry("b", {"quiz": {"EM": 0.4}}, runs={"quiz": {"EM": MetricRuns(last, last)}})
+    assert rank([one, two], ONE).notes == [
+        "quiz EM of b is a mean over 1 of 2 runs, without a value of quiz:x",
         "runs of a that are of none of the scenarios count nowhere, 1 in all: maze",
     ]
 
@@ -94,6 +97,10 @@ def test_permuted_entries_have_the_same_scores() -> None:
         ([entry("a", quiz=0.5)], "there is a alone"),
         ([entry("a", quiz=0.5), entry("a", quiz=0.6)], "several entries are called a; name them apart"),
         ([entry("a"), entry("b", quiz=None)], "no entry has a value of any of the scenarios quiz"),
+        (
+            [entry("a", quiz=0.5), entry("b"), entry("c", quiz=0.1)],
+            "a and b have no scenario in common, so nothing compares them: a has quiz; b has none",
+        ),
     ],
 )
 def test_what_cannot_be_ranked_is_an_error(entries: list[Entry], message: str) -> None:
@@ -163,7 +170,21 @@ def test_a_metric_of_the_whole_set_alone_is_not_resampled_and_told() -> None:
     assert ranking.stability is not None
     assert ranking.stability.fixed == {"quiz": ["bias"]}
     assert ranking.stability.entries["a"].rank_shares == [1.0, 0.0]
-    assert "Not resampled, as they are known for the whole set alone: quiz: bias." in ranking_table(ranking)
+    assert "Not resampled, as fewer than two entries have them by instance: quiz: bias." in ranking_table(ranking)
+
+
+def test_a_metric_that_one_entry_alone_has_by_instance_is_not_resampled_and_told() -> None:
+    scenarios = (Scenario("quiz", None, (ScenarioMetric("EM"), ScenarioMetric("F1"))),)
+    one, two = (answered(name, answers(5, 12)) for name in "ab")
+    both = {"quiz": {"EM": one.instances["quiz"]["EM"], "F1": one.instances["quiz"]["EM"]}}
+    ranking = rank([Entry("a", {"quiz": {"EM": 5 / 12, "F1": 0.3}}, both), two], scenarios, BOOTSTRAP)
+    assert ranking.stability is not None
+    assert (ranking.stability.over, ranking.stability.fixed) == ("instances", {"quiz": ["F1"]})
+    known_too = Entry("b", {"quiz": {"EM": 5 / 12, "F1": 0.2}}, two.instances)
+    ranking = rank([Entry("a", {"quiz": {"EM": 5 / 12, "F1": 0.3}}, both), known_too], scenarios, BOOTSTRAP)
+    assert ranking.stability is not None
+    assert ranking.stability.over == "scenarios"
+    assert "b has a value of quiz F1 that is not known by instance, as it is in a" in ranking.notes[-1]
 
 
 def test_different_instances_are_told_and_scenarios_resampled_instead() -> None:
@@ -171,13 +192,32 @@ def test_different_instances_are_told_and_scenarios_resampled_instead() -> None:
     assert ranking.stability is not None
     assert ranking.stability.over == "scenarios"
     assert ranking.notes == [
-        "resampled over scenarios, not over instances: a and b have different instances of quiz, such as i12"
+        "resampled over scenarios, not over instances: a and b have quiz EM of different instances of quiz, such as i12"
     ]
+
+
+def test_different_runs_are_no_pairs() -> None:
+    entries = [answered("a", answers(5, 12), "quiz:x"), answered("b", answers(5, 12), "quiz:y")]
+    ranking = rank(entries, ONE, BOOTSTRAP)
+    assert ranking.stability is not None
+    assert ranking.stability.over == "scenarios"
+    assert ranking.notes == [
+        "quiz EM of a is a mean over 1 of 2 runs, without a value of quiz:y",
+        "quiz EM of b is a mean over 1 of 2 runs, without a value of quiz:x",
+        "resampled over scenarios, not over instances: a and b have quiz EM of different runs, such as quiz:x",
+    ]
+
+
+def test_without_any_instances_scenarios_are_resampled() -> None:
+    ranking = rank([entry("a", quiz=0.5), entry("b", quiz=0.4)], ONE, BOOTSTRAP)
+    assert "no two entries have a value that is known by instance" in ranking.notes[0]
 
 
 def test_an_entry_without_instances_among_others_with_them_is_told() -> None:
     ranking = rank([answered("a", answers(5, 12)), entry("b", quiz=0.4)], ONE, BOOTSTRAP)
-    assert "b has values of quiz that are not known by instance" in ranking.notes[0]
+    assert "no two entries have a value that is known by instance" in ranking.notes[0]
+    ranking = rank([*(answered(name, answers(5, 12)) for name in "ac"), entry("b", quiz=0.4)], ONE, BOOTSTRAP)
+    assert "b has a value of quiz EM that is not known by instance, as it is in a" in ranking.notes[0]
 
 
 def test_resampled_scenarios_stay_within_their_stage() -> None:

@@ -9,6 +9,7 @@ from eval.ranking.ranking import rank
 from eval.ranking.table_entries import read_table
 
 HEAD = "entry,scenario,metric,value\n"
+BIG = '[{{"entry": "a", "scenario": "MMLU", "metric": "EM", "value": {}}}]'
 
 
 def write(tmp_path: Path, text: str, name: str = "table.csv") -> Path:
@@ -104,6 +105,8 @@ def test_what_is_wrong_in_a_csv_file_is_told_with_its_line(tmp_path: Path, text:
         ('[{"entry": "a", "scenario": "MMLU", "metric": "EM", "value": true}]', ":1: value is True, not a finite"),
         ('[{"entry": "a", "scenario": "MMLU", "metric": "EM", "value": NaN}]', ":1: value is nan, not a finite"),
         ('[{"entry": 1, "scenario": "MMLU", "metric": "EM", "value": 1}]', ":1: entry is 1, which is no name"),
+        (BIG.format("9" * 400), ":1: value is inf, not a finite number"),
+        (BIG.format("9" * 5000), ":1: value is inf, not a finite number"),
         ('[\n\n{"entry": "a", "entry": "b"}]', ":3: the key 'entry' is there twice"),
         ('[\n["a", {"GSM8K - ME": 1}]]', r":2: a has an unknown 'GSM8K - ME'; did you mean 'GSM8K - EM'\?"),
         ("[\n3]", ":2: neither an object with entry, scenario"),

@@ -74,5 +74,20 @@ def test_without_a_stage_there_is_no_full_score_and_the_other_stage_decides() ->
     assert np.allclose(none.decisive, [0.35, 0.25])
 
 
+def test_the_same_win_rates_in_another_order_of_scenarios_tie() -> None:
+    chance = np.random.default_rng(0)
+    for _ in range(50):
+        rates = chance.integers(0, 9, size=9) / 8 * 0.7
+        columns = np.stack([rates, chance.permutation(rates)], axis=1)
+        found = scores(columns, ["open"] * 9)
+        assert ranks(found.decisive).tolist() == [1, 1]
+        assert ranks(found.mean_win_rate).tolist() == [1, 1]
+
+
+def test_tiny_scores_keep_their_order() -> None:
+    found = scores(np.array([[0.0, 0.0, 0.0], [0.5, 0.25, 0.0]]), ["open", "open"])
+    assert ranks(found.decisive).tolist() == [1, 2, 3]
+
+
 def test_equal_scores_share_a_rank_and_the_next_is_skipped() -> None:
     assert ranks(np.array([0.5, 0.7, 0.5, 0.1])).tolist() == [2, 1, 2, 4]

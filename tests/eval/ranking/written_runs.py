@@ -45,7 +45,7 @@ def write_run(
         {"instance_id": key, "train_trial_index": 0, "stats": [stat(metric, [score], split)]}
         for key, score in scores.items()
     ]
-    stats = [stat(metric, [sum(scores.values()) / len(scores)], split), *more]
+    stats = [*([stat(metric, [sum(scores.values()) / len(scores)], split)] if scores else []), *more]
     variants = perturbed or {}
     for variant, kind, description in (("typos", "robustness", TYPOS), ("dialect", "fairness", DIALECT)):
         if variant in variants:
@@ -61,6 +61,7 @@ def write_run(
             ]
             least = [min(scores[key], own.get(key, 1.0)) for key in scores]
             stats.append(stat(metric, [sum(least) / len(least)], split, worst(kind)))
-    for file, content in (("run_spec.json", spec), ("stats.json", stats), ("per_instance_stats.json", rows)):
-        (folder / file).write_text(json.dumps(content))
+    written = {"run_spec": spec, "scenario": {}, "scenario_state": {}, "stats": stats, "per_instance_stats": rows}
+    for file, content in written.items():
+        (folder / f"{file}.json").write_text(json.dumps(content))
     return folder

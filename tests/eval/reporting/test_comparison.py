@@ -7,11 +7,12 @@ from typing import Any
 import pytest
 
 from eval.reporting.comparison import compare_runs, comparison_plots
+from eval.reporting.page import render_page
 from eval.reporting.reported_run import ReportedRun, read_run_folder
 from eval.score import compare, score_table
 from eval.scores import ScoredRow
 from oneday.files import read_jsonl
-from tests.eval.reporting.toy_run import THREE, tell_settings, toy_run, write
+from tests.eval.reporting.toy_run import THREE, tell_settings, toy_run, toy_scores, write
 
 
 def made(folder: Path, **changes: Any) -> ReportedRun:
@@ -50,7 +51,48 @@ def test_runs_that_share_no_row_get_no_average(tmp_path: Path) -> None:
     assert [run.macro for run in found.runs] == [None, None] and not comparison_plots(found)
 
 
-def test_runs_of_one_recipe_go_by_their_folders(tmp_path: Path) -> None:
-    folders = tmp_path / "a/toy", tmp_path / "b/toy", tmp_path / "other"
-    found = compare_runs([made(folder) for folder in folders])
-    assert [run.name for run in found.runs] == [str(folders[0]), str(folders[1]), "other"]
+def told(folder: Path, **settings: Any) -> ReportedRun:
+    """A toy run whose report of eval_score has these settings as well."""
+    made(folder)
+    report = json.loads((folder / "08_eval_score/report.json").read_text())
+    report["start"]["config"] |= settings
+    write(folder / "08_eval_score/report.json", json.dumps(report))
+    return read_run_folder(folder)
+
+
+def test_a_task_of_another_metric_is_not_compared(tmp_path: Path) -> None:
+    one = made(tmp_path / "one")
+    scores = toy_scores()
+    scores["tasks"][1] |= {"kind": "exact_match", "metric": "accuracy"}
+    write(tell_settings(toy_run(tmp_path / "two")) / "08_eval_score/scores.json", json.dumps(scores))
+    found = compare_runs([one, read_run_folder(tmp_path / "two")])
+    assert [task.result.task for task in found.tasks] == ["boolq"]
+    assert found.left_out == {"xsum": "scored in another way: ROUGE-L F, accuracy"}
+
+
+def test_generation_is_not_compared_where_words_are_judged_differently(tmp_path: Path) -> None:
+    runs = [told(tmp_path / name, tokenizer=name, stemming=name == "one") for name in ("one", "two")]
+    found = compare_runs(runs)
+    assert [task.result.task for task in found.tasks] == ["boolq"]
+    assert found.left_out == {"xsum": "scored in another way: tokenizer one, two; stemming true, false"}
+    page = render_page(runs[0], tmp_path / "page.html", runs[1:]).html
+    assert "judge words differently (tokenizer one, two; stemming true, false)" in page and "same rules" not in page
+
+
+def test_other_rules_are_compared_and_told(tmp_path: Path) -> None:
+    strip: dict[str, Any] = {"cases": [], "default": ["strip"]}
+    one, two, old = (
+        told(tmp_path / "1", rules=strip),
+        told(tmp_path / "2", rules=[]),
+        told(tmp_path / "3", rules=["strip"]),
+    )
+    assert not compare_runs([one, old]).scoring.rules and compare_runs([one, two]).scoring.rules
+    page = render_page(one, tmp_path / "page.html", [two]).html
+    assert "do not have the same rules on the answers" in page and "Compared on the 2 tasks" in page
+
+
+def test_intervals_of_another_level_say_so(tmp_path: Path) -> None:
+    two = tell_settings(toy_run(tmp_path / "two"))
+    write(two / "08_eval_score/scores.json", json.dumps(toy_scores() | {"confidence": 0.5}))
+    page = render_page(made(tmp_path / "one"), tmp_path / "page.html", [read_run_folder(two)]).html
+    assert page.count("0.250 to 0.350 (50 %); 2 tasks") == 1 == page.count("0.250 to 0.350; 2 tasks")

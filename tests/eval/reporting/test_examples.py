@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 
 from eval.config import Compare
-from eval.reporting import examples
 from eval.reporting.examples import (
     LESS,
     MORE,
@@ -24,6 +23,7 @@ from eval.reporting.examples import (
 from eval.scores import ScoredRow, Scores
 from tests.eval.reporting.toy_run import THREE, toy_scores
 
+ROOM = 3_500_000  # bytes
 SCORES = Scores.model_validate(toy_scores())
 COMPARE = Compare(baseline=THREE[0], candidate=THREE[-1])
 
@@ -38,7 +38,7 @@ def row(text: str, answers: Sequence[str] = ("a", "b", "a"), task: str = "boolq"
 
 
 def read(rows: Sequence[HeldOutRow]) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(example_data(rows, SCORES, COMPARE).json)
+    found: dict[str, Any] = json.loads(example_data(rows, SCORES, COMPARE, ROOM).json)
     return found
 
 
@@ -80,37 +80,36 @@ def test_flags_tell_what_became_of_a_row(before: float, after: float, expected: 
 def test_one_variant_has_no_before() -> None:
     alone = Compare(baseline=THREE[0], candidate=THREE[0])
     assert [outcome.key for outcome in outcomes(alone)] == ["all", "right", "wrong"]
-    assert json.loads(example_data([row("question")], SCORES, alone).json)["before"] is None
+    assert json.loads(example_data([row("question")], SCORES, alone, ROOM).json)["before"] is None
 
 
 def test_text_cannot_leave_its_script_element() -> None:
     hostile = '</script><!-- <script> \u2028 \N{RIGHT-TO-LEFT OVERRIDE} 北京 \\ "'
-    data = example_data([row(hostile)], SCORES, COMPARE)
+    data = example_data([row(hostile)], SCORES, COMPARE, ROOM)
     assert "<" not in data.json and json.loads(data.json)["rows"][0][3] == hostile
 
 
 def test_half_a_character_is_replaced() -> None:
-    data = example_data([row("half \ud83d of one")], SCORES, COMPARE)
+    data = example_data([row("half \ud83d of one")], SCORES, COMPARE, ROOM)
     assert json.loads(data.json.encode())["rows"][0][3] == "half \N{REPLACEMENT CHARACTER} of one"
 
 
-def test_the_limit_of_texts_falls_as_rows_grow(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_limit_of_texts_falls_as_rows_grow() -> None:
     rows = [row(f"{number} {'word ' * 1000}", ("long " * 500,) * 3) for number in range(40)]
-    whole = example_data(rows, SCORES, COMPARE)
+    whole = example_data(rows, SCORES, COMPARE, ROOM)
     assert (whole.input_limit, whole.answer_limit, whole.shown, whole.shortened) == (4000, 1600, 40, True)
-    monkeypatch.setattr(examples, "MOST_BYTES", 40_000)
-    small = example_data(rows, SCORES, COMPARE)
-    assert (small.input_limit, small.shown) == (500, 40) and len(small.json.encode()) < 41_000
-    assert not example_data([row("short")], SCORES, COMPARE).shortened
+    small = example_data(rows, SCORES, COMPARE, 40_000)
+    assert (small.input_limit, small.shown) == (500, 40) and len(small.json.encode()) <= 40_000
+    assert not example_data([row("short")], SCORES, COMPARE, ROOM).shortened
 
 
-def test_rows_that_do_not_fit_at_all_are_the_first_of_each_task(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(examples, "MOST_BYTES", 5_000)
+def test_rows_that_do_not_fit_at_all_are_the_first_of_each_task() -> None:
     rows = [row("word " * 100, task=task) for task in ("boolq", "xsum") for _ in range(100)]
-    data = example_data(rows, SCORES, COMPARE)
+    data = example_data(rows, SCORES, COMPARE, 5_500)
     tasks = [found[0] for found in json.loads(data.json)["rows"]]
     assert data.all == 200 and 20 < data.shown == len(tasks) < 60
-    assert tasks.count(0) == tasks.count(1) and len(data.json.encode()) < 6_000
+    assert tasks.count(0) == tasks.count(1) and len(data.json.encode()) <= 5_500
+    assert example_data(rows, SCORES, COMPARE, 0).shown == 0 == example_data(rows, SCORES, COMPARE, -1).shown
     assert first_of_each_task(rows, 2) == [rows[0], rows[1], rows[100], rows[101]]
 
 
@@ -120,5 +119,5 @@ def test_five_thousand_rows_of_real_lengths_leave_a_page_under_5_mb() -> None:
         pytest.skip("no Natural Instructions tasks beside the checkout")
     inputs = [one["input"] for task in tasks for one in json.loads(task.read_text())["Instances"][:80]]
     rows = [row(inputs[number % len(inputs)], ("an answer " * 30,) * 3) for number in range(5000)]
-    data = example_data(rows, SCORES, COMPARE)
-    assert data.shown == 5000 and len(data.json.encode()) < 3_600_000
+    data = example_data(rows, SCORES, COMPARE, ROOM)
+    assert data.shown == 5000 and len(data.json.encode()) <= ROOM

@@ -60,7 +60,7 @@ def test_losses_and_rates_have_the_seconds_at_which_they_were_logged(tmp_path: P
     assert [(found.step, found.loss, found.seconds) for found in training.evaluations] == [(2, 2.5, 30.0)]
     assert training.losses == [(1, 3.0), (3, 2.0)] and training.eval_losses == [(2, 2.5)]
     assert (training.steps, training.final_loss, training.mean_loss, training.seconds) == (3, 2.0, 2.5, 15.0)
-    assert training.not_finite == 1
+    assert training.not_finite == 1 and training.finite_to_the_end and training.mean_logged_loss == 2.5
 
 
 def test_a_log_without_seconds_reads_as_before(tmp_path: Path) -> None:
@@ -69,6 +69,14 @@ def test_a_log_without_seconds_reads_as_before(tmp_path: Path) -> None:
     assert {step.seconds for step in training.logged} == {None} == {step.peak_memory_gib for step in training.logged}
     assert training.evaluations[0].seconds is None
     assert [step.learning_rate for step in training.logged] == [2e-4, 1e-5]
+
+
+def test_a_log_whose_last_loss_is_no_number_did_not_stay_finite(tmp_path: Path) -> None:
+    nan = {"step": 4, "loss": float("nan")}
+    assert not read_training_log(log_at(tmp_path, [*NEW, nan])).finite_to_the_end
+    alone = read_training_log(log_at(tmp_path, [nan]))
+    assert alone.mean_logged_loss is None and alone.not_finite == 1 and not alone.finite_to_the_end
+    assert read_training_log(log_at(tmp_path, [])).finite_to_the_end
 
 
 def test_planned_and_measured_stand_side_by_side_with_their_ratio() -> None:
@@ -89,6 +97,7 @@ def test_nothing_planned_has_no_ratio() -> None:
     ("plan", "run", "reason"),
     [
         (None, run_record(), NOT_PLANNED),
+        (None, run_record(), "made before there was one or not by the stage train, or the planner failed"),
         (PlanRecord(plan=PLAN), None, NOT_MEASURED),
         (PlanRecord(reason="the plan does not know the card Foo"), run_record(), "does not know the card Foo"),
         (PlanRecord(plan=PLAN), run_record(hardware={"gpu": None}), "for 1 x NVIDIA GeForce RTX 4090, and the"),

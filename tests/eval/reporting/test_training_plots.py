@@ -8,7 +8,7 @@ import pytest
 
 from eval.reporting.planned import Compared, PlannedAndMeasured
 from eval.reporting.results import Training, read_training_log
-from eval.reporting.training_plots import clock_of, loss_plot, plan_plot
+from eval.reporting.training_plots import MOST_POINTS, clock_of, deadline_fits, loss_plot, plan_plot, thinned
 
 
 def logged(folder: Path, *seconds: float | None, last_evaluation: float | None = None) -> Training:
@@ -27,7 +27,9 @@ def logged(folder: Path, *seconds: float | None, last_evaluation: float | None =
     [
         (100.0, None, "seconds since the first launch", 1),
         (400.0, None, "minutes since the first launch", 60),
-        (100.0, 600.0, "minutes since the first launch", 60),
+        (200.0, 600.0, "minutes since the first launch", 60),
+        (199.0, 60 * 86400.0, "minutes since the first launch", 60),
+        (100.0, 600.0, "seconds since the first launch", 1),
         (80000.0, 86400.0, "hours since the first launch", 3600),
     ],
 )
@@ -53,6 +55,26 @@ def test_the_deadline_is_marked_and_told(tmp_path: Path) -> None:
     assert "training loss from 3.000 at step 1 to 1.500 at step 2" in plot.description
     assert "learning rate up to 0.0001, 5e-05 at the end" in plot.description
     assert ">deadline<" in plot.svg() and ">hours since the first launch<" in plot.svg()
+
+
+def test_a_deadline_far_away_does_not_press_the_curves_together(tmp_path: Path) -> None:
+    training = logged(tmp_path, 60, 600, last_evaluation=660)
+    assert not deadline_fits(training, 86400) and deadline_fits(training, 1800) and not deadline_fits(training, None)
+    plot = loss_plot(training, 86400)
+    assert "the deadline at 1440 minutes since the first launch" in plot.description
+    assert ">(the deadline is at 1,440)<" in plot.svg() and ">deadline<" not in plot.svg()
+    assert ">10<" in plot.svg() and ">1000<" not in plot.svg()
+
+
+def test_a_long_log_is_drawn_by_its_extremes() -> None:
+    points = [(float(step), float(step % 7)) for step in range(60_000)]
+    points[31_234], points[45_678] = (31_234.0, 99.0), (45_678.0, -99.0)
+    kept = thinned(points)
+    assert len(kept) <= MOST_POINTS and list(kept) == sorted(kept) and set(kept) <= set(points)
+    assert {points[0], points[-1], points[31_234], points[45_678]} <= set(kept)
+    assert (
+        thinned(points[:MOST_POINTS]) == points[:MOST_POINTS] and len(thinned(points[: MOST_POINTS + 1])) <= MOST_POINTS
+    )
 
 
 def test_a_log_without_learning_rates_has_the_loss_alone(tmp_path: Path) -> None:
