@@ -64,7 +64,9 @@ PUNKT := llama-index-core==0.14.25
 CARRIED := llama_index/core/_static/nltk_cache/tokenizers/punkt_tab/english
 
 $(HELM_VENV)/nltk_data: | $(HELM_VENV)/.oneday
-	@rm -rf $(HELM_VENV)/wheel && $(HELM_PIP) download --quiet --no-deps --dest $(HELM_VENV)/wheel $(PUNKT)
+	@rm -rf $(HELM_VENV)/wheel
+	@$(HELM_PIP) download --no-deps --dest $(HELM_VENV)/wheel $(PUNKT) >$(HELM_VENV)/wheel.log 2>&1 \
+	  || { tail -n 20 $(HELM_VENV)/wheel.log; echo "$(PUNKT) cannot be fetched; see $(HELM_VENV)/wheel.log"; exit 1; }
 	@$(HELM_VENV)/bin/python -m zipfile -e $(HELM_VENV)/wheel/*.whl $(HELM_VENV)/wheel
 	@mkdir -p $(HELM_VENV)/wheel/nltk_data/tokenizers/punkt_tab
 	@mv $(HELM_VENV)/wheel/$(CARRIED) $(HELM_VENV)/wheel/nltk_data/tokenizers/punkt_tab/

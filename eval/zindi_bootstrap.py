@@ -11,9 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eval.config import Bootstrap
+from eval.estimate import Estimate
 from eval.metrics.chrf import chrf
 from eval.metrics.macro_f1 import macro_f1
-from eval.zindi_scores import METRICS, Difference, Estimate
+from eval.zindi_scores import METRICS, Difference
 from oneday.buzuzu_mavi import KINDS, LANGUAGES, Language, TaskKind
 
 Floats = NDArray[np.float64]

@@ -3,28 +3,15 @@
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
+from eval.estimate import Estimate, Record
 from oneday.buzuzu_mavi import Language, TaskKind
 from oneday.files import read_json
 
 Metric = Literal["macro_f1", "chrf"]
 METRICS: dict[TaskKind, Metric] = {"sentiment": "macro_f1", "entailment": "macro_f1", "translation": "chrf"}
 MAJORITY = "majority"  # what answers each task's commonest label
-
-
-class Record(BaseModel):
-    """Base of the records: they do not change."""
-
-    model_config = ConfigDict(frozen=True)
-
-
-class Estimate(Record):
-    """A number with its bootstrap interval."""
-
-    value: float
-    low: float
-    high: float
 
 
 class Difference(Estimate):

@@ -2,8 +2,9 @@
 
 from collections.abc import Sequence
 
+from eval.estimate import Estimate
 from eval.table import percent
-from eval.zindi_scores import MAJORITY, METRICS, Difference, Estimate, LabelMethods, TaskScore, ZindiScores
+from eval.zindi_scores import MAJORITY, METRICS, Difference, LabelMethods, TaskScore, ZindiScores
 from oneday.buzuzu_mavi import KINDS
 
 NONE = "-"

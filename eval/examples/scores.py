@@ -3,26 +3,13 @@
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
+from eval.estimate import Estimate, Record
 from eval.examples.answers import Length
 from oneday.files import read_json
 
 SCORES_FILE, REPORT_FILE, ROWS_FILE = "scores.json", "report.json", "rows.jsonl"
-
-
-class Record(BaseModel):
-    """Base of the records: they do not change."""
-
-    model_config = ConfigDict(frozen=True)
-
-
-class Estimate(Record):
-    """A number with its percentile bootstrap interval."""
-
-    value: float
-    low: float
-    high: float
 
 
 class Difference(Estimate):
@@ -39,7 +26,7 @@ class Difference(Estimate):
     @property
     def clear(self) -> bool:
         """Whether the rows show which is better."""
-        return (self.low > 0 or self.high < 0) and not self.too_few_rows
+        return not self.includes_zero and not self.too_few_rows
 
 
 class PartScore(Record):
@@ -124,7 +111,7 @@ class QuickReport(Record):
     settings: dict[str, Any]
     inputs: dict[str, str]
     models: list[ModelReport]
-    against: list[EarlierReport] = []
+    against: list[EarlierReport] = Field(default_factory=list)
     versions: dict[str, str]
     commit: str | None
     machine: dict[str, Any]

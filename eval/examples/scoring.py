@@ -8,9 +8,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from eval.config import Bootstrap
+from eval.estimate import Estimate
 from eval.examples.answers import Length, by_task, option_scores
 from eval.examples.row import AnsweredRow, ExampleRow
-from eval.examples.scores import Difference, Estimate, MetricScores, PartScore, QuickScores
+from eval.examples.scores import Difference, MetricScores, PartScore, QuickScores
 from eval.metrics.bootstrap import Draws, Resampled, resample
 from eval.metrics.metric import Floats, Judged, Metric
 from eval.metrics.registry import NAMES, metric, statistics_of

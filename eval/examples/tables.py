@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 
-from eval.examples.scores import Difference, Estimate, MetricScores, PartScore, QuickScores
+from eval.estimate import Estimate
+from eval.examples.scores import Difference, MetricScores, PartScore, QuickScores
 from eval.table import markdown_table, percent
 
 NONE = "-"

@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 from data_prep.mixing.records import EvalSetResult, Manifest, SourceResult
+from eval.estimate import Estimate
 from eval.reporting.results import Results, Training, collect_results
 from eval.scores import Scores
 from oneday.config import ConfigError
@@ -21,7 +22,7 @@ from tests.conftest import RecipeFolder
 from tests.data_prep.mixing.toy_manifest import HOSTILE, toy_manifest, toy_source
 from tests.eval.test_report import LOG, toy_scores, write
 from training.merging.merged_model import MadeFrom
-from training.merging.parity_record import Agreement, Estimate, ModelParity, Parity
+from training.merging.parity_record import Agreement, ModelParity, Parity
 from training.model_card import (
     Base,
     Facts,

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from eval.config import Bootstrap
+from eval.estimate import Estimate, Record
 from oneday.files import read_json
 from training.merging.merged_model import Weights
 
@@ -23,25 +24,6 @@ LABELS = {
     "merged_full": "merged into full precision",
     "merged_nf4": "merged into NF4",
 }
-
-
-class Record(BaseModel):
-    """Base of the records: read-only."""
-
-    model_config = ConfigDict(frozen=True)
-
-
-class Estimate(Record):
-    """A number with its bootstrap interval."""
-
-    value: float
-    low: float
-    high: float
-
-    @property
-    def includes_zero(self) -> bool:
-        """Whether the rows leave the sign open."""
-        return self.low <= 0 <= self.high
 
 
 class Agreement(Record):
