@@ -99,6 +99,7 @@ class OneDayPlugin(BasePlugin):  # type: ignore[misc]  # axolotl is untyped
         from axolotl.common.datasets import load_datasets
         from axolotl.loaders import load_tokenizer
 
+        set_seed(cfg.seed)  # Axolotl counts the steps of a few shuffles, from a generator that it seeds only later
         loaded = load_datasets(cfg=cfg)
         if first_process():
             self._check(check_rows(cfg, loaded.train_dataset, loaded.eval_dataset, load_tokenizer(cfg)))

@@ -86,6 +86,30 @@ def test_garbage_is_looked_for_only_among_what_is_made_after_the_start(plugin: A
         gc.unfreeze()
 
 
+def test_the_shuffles_that_steps_are_counted_of_are_those_of_the_seed(
+    plugin: Any, tmp_path: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Axolotl counts the steps while it loads the rows: unseeded, 59 or 60 for the quickstart, and another schedule."""
+    import torch
+    from axolotl.utils.dict import DictDefault
+
+    class Counted(Exception):
+        pass
+
+    def count(cfg: Any) -> None:
+        raise Counted(torch.rand(3).tolist())
+
+    monkeypatch.setattr("axolotl.common.datasets.load_datasets", count)
+    drawn = []
+    for state in (1, 2):
+        torch.manual_seed(state)
+        with pytest.raises(Counted) as counted:
+            type(plugin)().load_datasets(DictDefault({"output_dir": str(tmp_path / str(state)), "seed": 42}))
+        drawn.append(counted.value.args[0])
+    gc.unfreeze()
+    assert drawn[0] == drawn[1]
+
+
 def test_checkpoints_of_other_settings_are_refused_not_resumed(plugin: Any, tmp_path: Any) -> None:
     from training.plugin import OneDayPlugin
     from training.running.checkpoints import write_start
