@@ -24,10 +24,20 @@ StopSequence = Annotated[str, Field(min_length=1, max_length=256)]
 Body = TypeVar("Body", bound="RequestBody")
 
 
+def declare_null(schema: dict[str, Any]) -> None:
+    """Let a body's JSON schema say that each field that may be left out may be null too."""
+    for name, field in schema["properties"].items():
+        if name not in schema.get("required", ()) and "anyOf" not in field:
+            told = {key: field.pop(key) for key in ("title", "default", "description") if key in field}
+            value = dict(field)
+            field.clear()
+            field |= {"anyOf": [value, {"type": "null"}], **told}
+
+
 class RequestBody(BaseModel):
     """What a client sends."""
 
-    model_config = ConfigDict(frozen=True, strict=True, allow_inf_nan=False)
+    model_config = ConfigDict(frozen=True, strict=True, allow_inf_nan=False, json_schema_extra=declare_null)
 
     @model_validator(mode="before")
     @classmethod

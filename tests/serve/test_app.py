@@ -217,3 +217,5 @@ def test_the_openapi_description_names_every_path_and_body(tiny_tokenizer: Any) 
     }  # fmt: skip
     body = paths["/process"]["post"]["requestBody"]["content"]["application/json"]["schema"]
     assert body["required"] == ["prompt"] and "top_k_per_token" in json.dumps(body)
+    fields = body["properties"]
+    assert [name for name in fields if {"type": "null"} not in fields[name].get("anyOf", [])] == ["prompt"]
