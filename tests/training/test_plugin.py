@@ -1,6 +1,7 @@
 """The plugin inside Axolotl's process."""
 
 import gc
+import sys
 import weakref
 from types import SimpleNamespace
 from typing import Any
@@ -89,7 +90,10 @@ def test_garbage_is_looked_for_only_among_what_is_made_after_the_start(plugin: A
 def test_the_shuffles_that_steps_are_counted_of_are_those_of_the_seed(
     plugin: Any, tmp_path: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Axolotl counts the steps while it loads the rows: unseeded, 59 or 60 for the quickstart, and another schedule."""
+    """Axolotl counts the steps while it loads the rows: unseeded, 59 or 60 for the quickstart, and another schedule.
+
+    What loads them is not imported here: its imports take streams from pytest that it still needs.
+    """
     import torch
     from axolotl.utils.dict import DictDefault
 
@@ -99,7 +103,8 @@ def test_the_shuffles_that_steps_are_counted_of_are_those_of_the_seed(
     def count(cfg: Any) -> None:
         raise Counted(torch.rand(3).tolist())
 
-    monkeypatch.setattr("axolotl.common.datasets.load_datasets", count)
+    monkeypatch.setitem(sys.modules, "axolotl.common.datasets", SimpleNamespace(load_datasets=count))
+    monkeypatch.setitem(sys.modules, "axolotl.loaders", SimpleNamespace(load_tokenizer=None))
     drawn = []
     for state in (1, 2):
         torch.manual_seed(state)
