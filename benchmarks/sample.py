@@ -220,12 +220,15 @@ def write_recipe(folder: Path, rule: str) -> Path:
 
 
 def measure(module: str, folder: str, recipe: Path, run_dir: Path) -> Measured:
-    """Run a stage's command in a process of its own. StageError with what it said, if it fails."""
+    """Run a stage's command in a process of its own. StageError with what it said, if it fails.
+
+    It runs beside the run folder, so that the link of the base model is made there and not in the user's runs/models.
+    """
     shutil.rmtree(run_dir / folder, ignore_errors=True)
-    command = [sys.executable, "-m", module, str(recipe), "--out", str(run_dir)]
+    command = [sys.executable, "-m", module, str(recipe.resolve()), "--out", str(run_dir.resolve())]
     with tempfile.TemporaryFile() as said:
         began = time.monotonic()
-        process = subprocess.Popen(command, cwd=ROOT, stdout=said, stderr=subprocess.STDOUT)
+        process = subprocess.Popen(command, cwd=run_dir.parent, stdout=said, stderr=subprocess.STDOUT)
         _, status, usage = os.wait4(process.pid, 0)
         seconds = time.monotonic() - began
         process.returncode = os.waitstatus_to_exitcode(status)
