@@ -8,7 +8,7 @@ import shutil
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
-from eval.scores import Difference, Interval, Scores, TaskResult
+from eval.scores import Difference, Scores, TaskResult
 from oneday.page import METRICS
 
 NARROWEST, WIDEST = 60, 160  # of the table, in characters
@@ -114,7 +114,21 @@ def tasks_in_words(scores: Scores) -> str:
     return f"{len(scores.tasks)} task{'' if len(scores.tasks) == 1 else 's'}"
 
 
-def span(interval: Interval) -> str:
+class HasBounds(Protocol):
+    """A number's interval."""
+
+    @property
+    def low(self) -> float:
+        """The lower bound."""
+        ...
+
+    @property
+    def high(self) -> float:
+        """The upper bound."""
+        ...
+
+
+def span(interval: HasBounds) -> str:
     """An interval such as '0.081 to 0.130'."""
     return f"{interval.low:.3f} to {interval.high:.3f}"
 

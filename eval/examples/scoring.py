@@ -8,7 +8,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from eval.config import Bootstrap
-from eval.estimate import Estimate
 from eval.examples.answers import Length, by_task, option_scores
 from eval.examples.row import AnsweredRow, ExampleRow
 from eval.examples.scores import Difference, MetricScores, PartScore, QuickScores
@@ -179,25 +178,19 @@ def _part(name: str, rows: Mapping[str, int], draws: Mapping[str, Draws], bootst
         name=name,
         tasks=len(rows),
         rows=sum(rows.values()),
-        models={model: _estimate(own, bootstrap) for model, own in draws.items()},
+        models={model: own.estimate(bootstrap.confidence) for model, own in draws.items()},
         differences=[_difference(first, model, draws, bootstrap) for model in further],
     )
 
 
-def _estimate(draws: Draws, bootstrap: Bootstrap) -> Estimate:
-    found = draws.estimate(bootstrap.confidence)
-    return Estimate(value=found.value, low=found.low, high=found.high)
-
-
 def _difference(baseline: str, candidate: str, draws: Mapping[str, Draws], bootstrap: Bootstrap) -> Difference:
     difference = draws[candidate] - draws[baseline]
-    estimate = _estimate(difference, bootstrap)
-    leaves_out_0 = estimate.low > 0 or estimate.high < 0
+    estimate = difference.estimate(bootstrap.confidence)
     return Difference(
         baseline=baseline,
         candidate=candidate,
         p_value=difference.p_value(),
-        too_few_rows=leaves_out_0 and difference.least_p_value > 1 - bootstrap.confidence,
+        too_few_rows=not estimate.includes_zero and difference.least_p_value > 1 - bootstrap.confidence,
         **estimate.model_dump(),
     )
 

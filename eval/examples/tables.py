@@ -2,9 +2,8 @@
 
 from collections.abc import Sequence
 
-from eval.estimate import Estimate
 from eval.examples.scores import Difference, MetricScores, PartScore, QuickScores
-from eval.table import markdown_table, percent
+from eval.table import markdown_table, percent, span
 
 NONE = "-"
 TOO_FEW = "too few rows"
@@ -40,7 +39,7 @@ def _one_model(scores: QuickScores) -> list[str]:
             rows.append([name, str(max(part.rows for part in parts if part)), *(_cell(part, model) for part in parts)])
         if kind == "task":
             macros = [one.macro for one in scores.metrics]
-            spans = [_span(macro.models[model]) for macro in macros]
+            spans = [span(macro.models[model]) for macro in macros]
             if len(names) > 1:
                 count = str(max(macro.rows for macro in macros))
                 rows.append([macros[0].name, count, *(_cell(macro, model) for macro in macros)])
@@ -59,7 +58,7 @@ def _several_models(scores: QuickScores) -> list[str]:
                 continue
             rows = [_compared(part, scores) for part in parts]
             if kind == "task":
-                spans = [_span(one.macro.models[model]) for model in scores.models]
+                spans = [span(one.macro.models[model]) for model in scores.models]
                 rows += [_compared(one.macro, scores)] if len(parts) > 1 else []
                 rows.append([f"{percent(scores)} % interval", "", *spans, *[""] * (len(scores.models) - 1)])
             gaps = [f"{model} - {scores.models[0]}" for model in scores.models[1:]]
@@ -85,10 +84,6 @@ def parts_of(metric: MetricScores, kind: str) -> Sequence[PartScore]:
 
 def _cell(part: PartScore | None, model: str) -> str:
     return NONE if part is None else f"{part.models[model].value:.3f}"
-
-
-def _span(estimate: Estimate) -> str:
-    return f"{estimate.low:.3f} to {estimate.high:.3f}"
 
 
 def _lengths(scores: QuickScores) -> list[str]:

@@ -11,8 +11,8 @@ from zlib import crc32
 import numpy as np
 
 from eval.config import Bootstrap
+from eval.estimate import Estimate
 from eval.metrics.metric import Floats
-from eval.metrics.seed_scores import Estimate
 
 Groups = Mapping[str, Mapping[str, Floats]]
 """Group -> system -> statistics, [rows, width]. The systems of a group answered the same rows in the same order; a
@@ -42,7 +42,7 @@ class Draws:
     def estimate(self, confidence: float) -> Estimate:
         """The observed number with its percentile interval."""
         low, high = np.percentile(self.resampled, [50 * (1 - confidence), 50 * (1 + confidence)])
-        return Estimate(self.observed, float(low), float(high))
+        return Estimate(value=self.observed, low=float(low), high=float(high))
 
     def p_value(self) -> float:
         """The two-sided p-value of a difference, against none: what the percentile interval says, as a number.

@@ -5,26 +5,17 @@ Runs nothing and reads no file.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from eval.config import Bootstrap
+from eval.estimate import Estimate
 
 Floats = NDArray[np.float64]
 Scores = Mapping[str, Mapping[str, Floats]]
 """Task -> column -> scores of shape [seeds, rows]. A column is a training set's rule, or the untuned model, which has
 one seed. All columns of a task have the same rows in the same order."""
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """A number with its interval."""
-
-    value: float
-    low: float
-    high: float
 
 
 def columns_of(scores: Scores) -> list[str]:
@@ -72,7 +63,7 @@ def _resampled_seeds(by_seed: Floats, random: np.random.Generator) -> Floats:
 
 def _estimate(value: float, draws: Floats, confidence: float) -> Estimate:
     low, high = np.percentile(draws, [50 * (1 - confidence), 50 * (1 + confidence)])
-    return Estimate(value, float(low), float(high))
+    return Estimate(value=value, low=float(low), high=float(high))
 
 
 def macro_table(scores: Scores, baseline: str, config: Bootstrap) -> str:

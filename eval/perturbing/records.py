@@ -5,7 +5,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 
 from eval.config import Bootstrap
-from eval.metrics.seed_scores import Estimate
+from eval.estimate import Estimate
 from eval.perturbing.perturbations import Group
 
 

@@ -4,9 +4,8 @@ from collections import Counter
 from collections.abc import Sequence
 
 from eval.metrics.registry import metric
-from eval.metrics.seed_scores import Estimate
 from eval.perturbing.records import Compared, Robustness, RowUnder
-from eval.table import markdown_table, percent
+from eval.table import markdown_table, percent, span
 
 LONGEST = 400  # characters of a text that is shown
 REPEATED = (  # followed by their number
@@ -21,7 +20,7 @@ def render(result: Robustness) -> str:
     title = metric(result.metric, "unicode", stemming=False).title
     parts = [
         f"{result.model}: {title} of {sum(result.rows.values())} rows, {result.original.value:.3f} "
-        f"({_span(result.original)}) as they are. Drops are paired, with {level} % intervals; macro average over "
+        f"({span(result.original)}) as they are. Drops are paired, with {level} % intervals; macro average over "
         f"{len(result.rows)} task{'' if len(result.rows) == 1 else 's'}.",
         _perturbations(result),
         "A row that a perturbation leaves as it is counts with its score as it is. Before, after and worst are HELM's "
@@ -121,7 +120,3 @@ def _compared(compared: Compared) -> tuple[str, str, str]:
 
 def _number(number: float) -> str:
     return f"{number:.3f}" if round(number, 3) else "0.000"
-
-
-def _span(estimate: Estimate) -> str:
-    return f"{estimate.low:.3f} to {estimate.high:.3f}"

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from eval.ranking.records import LeftOut, Ranking, Stability
 from eval.ranking.win_rates import SMALLEST, ScoreName
-from eval.table import markdown_table
+from eval.table import markdown_table, percent
 
 TITLES: dict[ScoreName, str] = {"full": "full", "open": "open", "hidden": "hidden", "mean_win_rate": "mean win rate"}
 
@@ -55,7 +55,7 @@ def _rank_interval(stability: Stability, entry: str) -> str:
 
 
 def _level(stability: Stability) -> str:
-    return f"{100 * stability.confidence:g} % interval"
+    return f"{percent(stability)} % interval"
 
 
 def _legend(ranking: Ranking) -> str:

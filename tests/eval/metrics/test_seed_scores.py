@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from eval.config import Bootstrap
-from eval.metrics.seed_scores import Estimate, Scores, bootstrap, macro_table, tasks_table
+from eval.estimate import Estimate
+from eval.metrics.seed_scores import Scores, bootstrap, macro_table, tasks_table
 
 CONFIG = Bootstrap(resamples=4000, confidence=0.95, seed=3)
 
